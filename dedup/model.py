@@ -1,0 +1,165 @@
+"""The words of the product as types: what goes in, what comes out.
+
+Plain values that know nothing of parsing, sketches, indexes or output formats. All are immutable;
+a `Report` computes its blocks when they are first asked for, from columns that never change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol, TypeAlias
+
+Format: TypeAlias = Literal["auto", "text", "html"]
+Kind: TypeAlias = Literal["exact", "near", "excerpt", "extension"]
+Scope: TypeAlias = Literal["page", "site", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One input.
+
+    Attributes:
+        content: text, or the bytes as they were fetched.
+        page: the page's id: a URL, a path, any string that stays the same when it is fetched again.
+        format: `"auto"` looks at the content.
+        encoding: the charset that a transport declared for bytes (an HTTP header), if any.
+    """
+
+    content: str | bytes
+    page: str
+    format: Format = "auto"
+    encoding: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """The first block of its kind that the index holds, as it stood when it was matched.
+
+    Attributes:
+        page: id of the page that owns it.
+        position: 0-based order of the block on that page.
+        first_seen: when it was added (UTC).
+        last_seen: when it, or a repeat of it, was last checked (UTC).
+        seen: repeats counted so far, the one that points here included.
+        pages: distinct pages on which it or a repeat of it stands.
+        text: its text where the index keeps texts, else None.
+    """
+
+    page: str
+    position: int
+    first_seen: datetime
+    last_seen: datetime
+    seen: int
+    pages: int
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Why a block is not new.
+
+    Attributes:
+        kind: `"exact"`: equal normalised texts; `"near"`: similarity at or above the threshold;
+            `"excerpt"`: contained in a longer original; `"extension"`: it contains an earlier,
+            shorter original (reported, and not counted as a repeat).
+        similarity: Jaccard similarity of the padded 2-shingles, 0 to 1, computed, never estimated.
+        containment: share of the shorter block's 3-shingles found in the longer, 0 to 1.
+        scope: where the original stands: the same page, the same site, or elsewhere.
+        original: the original.
+        verified: False only in an index that keeps no traces to verify against.
+    """
+
+    kind: Kind
+    similarity: float
+    containment: float
+    scope: Scope
+    original: Original
+    verified: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A paragraph-level unit of a page.
+
+    Attributes:
+        text: the block as it stands on the page.
+        position: 0-based order on the page.
+        start: offset of the first character, in the input as given (bytes: as decoded).
+        end: offset after the last character. For text, `content[start:end] == text`; for HTML the
+            span covers the block's source.
+        line: 1-based line of `start`.
+        path: CSS path of the element that holds the block, for HTML.
+        hidden: the page does not show it (`hidden`, `display:none`, `aria-hidden`).
+        skipped: too short to be judged.
+        repeat: why it is a repeat, or None.
+        extension: the earlier, shorter original that it contains, or None. Such a block is new.
+    """
+
+    text: str
+    position: int
+    start: int
+    end: int
+    line: int
+    path: str | None = None
+    hidden: bool = False
+    skipped: bool = False
+    repeat: Repeat | None = None
+    extension: Repeat | None = None
+
+
+class PageBlocks(Protocol):
+    """The blocks of one page, before any verdict. Each method takes a position."""
+
+    content: str
+    """The page as decoded text."""
+
+    def __len__(self) -> int:
+        """How many blocks the page has."""
+        ...
+
+    def text(self, position: int) -> str:
+        """The block's text."""
+        ...
+
+    def span(self, position: int) -> tuple[int, int]:
+        """Its `(start, end)` in the input."""
+        ...
+
+    def line(self, position: int) -> int:
+        """The 1-based line of its start."""
+        ...
+
+    def path(self, position: int) -> str | None:
+        """Its CSS path, for HTML."""
+        ...
+
+    def hidden(self, position: int) -> bool:
+        """Whether the page hides it."""
+        ...
+
+    def text_without(self, positions: Sequence[int]) -> str:
+        """The page's text without these blocks (positions in ascending order)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What an index holds.
+
+    Attributes:
+        url: where the index lives.
+        namespace: which of the store's indexes it is.
+        pages: pages checked and not forgotten.
+        originals: blocks held as originals.
+        repeats: repeats of these originals on those pages.
+        bytes: memory that the index occupies (bytes).
+    """
+
+    url: str
+    namespace: str
+    pages: int
+    originals: int
+    repeats: int
+    bytes: int

@@ -1,0 +1,69 @@
+"""The settings that shape keys or verdicts, checked once, where they enter.
+
+An index remembers them: whoever opens it with others is told so. Knows nothing of where settings
+come from (keywords, a file, the environment) or what uses them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from dedup.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a verdict depends on besides the text.
+
+    Attributes:
+        threshold: a block is `near` an original from this Jaccard similarity on (over 0, up to 1).
+        min_words: blocks with fewer tokens are not judged (1 or more).
+        excerpt_containment: a block is an `excerpt` of a longer original from this containment on
+            (over 0, up to 1).
+        excerpt_shingles: 3-shingles that an excerpt and its original share at least (1 or more).
+        excerpt_ratio: an excerpt has fewer 3-shingles than this share of the longer block's
+            (over 0, up to 1).
+    """
+
+    threshold: float = 0.6
+    min_words: int = 5
+    excerpt_containment: float = 0.8
+    excerpt_shingles: int = 8
+    excerpt_ratio: float = 0.8
+
+    def __post_init__(self) -> None:
+        """Refuse a value that cannot be meant.
+
+        Raises:
+            SettingsError: names the option, the value and what it takes.
+        """
+        for name in ("threshold", "excerpt_containment", "excerpt_ratio"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+                raise SettingsError(f"{name}={value!r}: give a number over 0 and up to 1")
+        for name in ("min_words", "excerpt_shingles"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**31:
+                raise SettingsError(f"{name}={value!r}: give a whole number from 1 on")
+
+    @classmethod
+    def from_mapping(cls, options: Mapping[str, Any]) -> Settings:
+        """Settings from a mapping of option names to values.
+
+        Raises:
+            SettingsError: an option is unknown (the message names the nearest), or a value is bad.
+        """
+        known = [field.name for field in fields(cls)]
+        for name in options:
+            if name not in known:
+                nearest = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+                hint = f"did you mean {nearest[0]}?" if nearest else f"known: {', '.join(known)}"
+                raise SettingsError(f"unknown option {name!r}: {hint}")
+        return cls(**options)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The settings as plain values, for an index header or a report."""
+        return asdict(self)
