@@ -1,0 +1,83 @@
+"""The kernel: the loops over bytes and hashes, arrays in and arrays out.
+
+Two implementations with the same functions, signatures, docstrings and results, bit for bit: the C
+extension `_native`, and its twin in Python and NumPy, `reference`, which runs where there was no
+compiler. `DEDUP_KERNEL=native` or `=reference` forces one and never falls back; unset picks the
+native one where it is there. Functions hold no policy: sizes, thresholds and schemes are arguments.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from dedup.errors import KernelError
+
+CHOICES = ("native", "reference")
+
+
+def _choose(wanted: str) -> tuple[str, ModuleType]:
+    if wanted not in ("", *CHOICES):
+        raise KernelError(f"DEDUP_KERNEL={wanted!r}: use native or reference, or leave it unset")
+    if wanted != "reference":
+        try:
+            return "native", importlib.import_module("dedup.kernel._native")
+        except ImportError as error:
+            if wanted == "native":
+                raise KernelError(
+                    "DEDUP_KERNEL=native, but the extension is not built: install dedup where there is "
+                    "a C compiler, or unset DEDUP_KERNEL"
+                ) from error
+    return "reference", importlib.import_module("dedup.kernel.reference")
+
+
+NAME, _implementation = _choose(os.environ.get("DEDUP_KERNEL", ""))
+"""Which implementation runs: `"native"` or `"reference"`."""
+
+LEVEL: str = getattr(_implementation, "LEVEL", "python")
+"""Which instructions it uses: `"baseline"`, `"avx2"`, `"avx512"`, or `"python"`."""
+
+if TYPE_CHECKING:
+    from dedup.kernel.reference import (
+        check_blocks,
+        forward_records,
+        judge,
+        minhash,
+        move_postings,
+        normalise,
+        release_unclaimed,
+        scan_lines,
+        sketch,
+        slide_records,
+        withdraw_page,
+    )
+else:
+    check_blocks = _implementation.check_blocks
+    forward_records = _implementation.forward_records
+    judge = _implementation.judge
+    minhash = _implementation.minhash
+    move_postings = _implementation.move_postings
+    normalise = _implementation.normalise
+    release_unclaimed = _implementation.release_unclaimed
+    scan_lines = _implementation.scan_lines
+    sketch = _implementation.sketch
+    slide_records = _implementation.slide_records
+    withdraw_page = _implementation.withdraw_page
+
+__all__ = [
+    "LEVEL",
+    "NAME",
+    "check_blocks",
+    "forward_records",
+    "judge",
+    "minhash",
+    "move_postings",
+    "normalise",
+    "release_unclaimed",
+    "scan_lines",
+    "sketch",
+    "slide_records",
+    "withdraw_page",
+]

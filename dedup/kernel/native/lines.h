@@ -1,0 +1,576 @@
+/* What the lines of text pages look like: where each begins and ends, how wide it is, how it starts
+ * and stops. One pass over UTF-8; buffers in, buffers out. Must not know what a block is: which
+ * lines belong together is decided by the caller (dedup/blocks.py), and dedup/kernel/reference/lines.py
+ * is the same thing in Python, bit for bit, on any bytes.
+ *
+ * Line terminators: LF, VT, FF, CR, NEL (U+0085), LS (U+2028), PS (U+2029), each one; and one or more
+ * CRs with an LF behind them, together one (CR CR LF is what a file looks like that was converted
+ * twice). A run of CRs without LF is as many terminators.
+ * White space: what Python's str.isspace() says (Unicode White_Space and U+001C..001F), and U+FEFF
+ * and U+200B, which pad scraped text.
+ * Malformed UTF-8 is never read past the page's end: a byte that begins no whole character counts
+ * as a character of its own where characters are looked at, and a code point is counted at every
+ * byte that is not a continuation byte.
+ */
+#ifndef DEDUP_LINES_H
+#define DEDUP_LINES_H
+
+#include <stdint.h>
+#include <string.h>
+
+/* Rows of the output: int64 fields[LINE_FIELDS][capacity]. Only lines that are not blank are written. */
+enum {
+    LINE_START,      /* byte offset in the buffer of the first character that is not white space */
+    LINE_END,        /* byte offset after the last such character */
+    LINE_CHAR_START, /* the same two in code points from the page's start */
+    LINE_CHAR_END,
+    LINE_NUMBER,     /* 1-based, blank lines counted */
+    LINE_INDENT,     /* column where its words begin, after white space and ">" marks */
+    LINE_EDGE,       /* column after its last character; from U+3000 on a character has two columns,
+                      * Thai and Lao signs above and below letters none */
+    LINE_FIRST,      /* columns of its first word, 64 at most */
+    LINE_FLAGS,      /* the bits below, and how many ">" marks it begins with (15 at most) << 16 */
+    LINE_FIELDS
+};
+
+enum {
+    LINE_BREAK = 1,        /* first of its page, or after a blank line, FF or PS */
+    LINE_STRUCTURE = 2,    /* starts like a heading (#, ==), a table row (|) or a fence (```, ~~~) */
+    LINE_BARE = 4,         /* punctuation alone: a rule, a stray mark */
+    LINE_MARKER = 8,       /* starts with a bullet or a section sign */
+    LINE_WEAK = 16,        /* starts with "1.", "(a)", "[1]", "Art. 5.", a dash: an item, or chance */
+    LINE_LOWER = 32,       /* the first letter is lower-case */
+    LINE_UPPER = 64,       /* the first letter is upper-case */
+    LINE_DIGIT = 128,      /* a digit comes before any letter */
+    LINE_CAPS = 256,       /* upper-case letters and no lower-case ones in its first 64 bytes */
+    LINE_TERMINAL = 512,   /* ends like a sentence or a clause: . ! ? : ; and their kin */
+    LINE_CONTINUES = 1024, /* ends in a hyphen or a comma */
+    LINE_GAP = 2048,       /* a tab or four spaces between its words (looked for up to 256 bytes) */
+    LINE_HARD = 4096,      /* two spaces or more behind it */
+    LINE_FIGURES = 8192    /* digits and punctuation alone, like a page number */
+};
+
+#define LINE_ONES UINT64_C(0x0101010101010101)
+#define LINE_HIGHS UINT64_C(0x8080808080808080)
+#define LINE_CAPS_REACH 64
+#define LINE_GAP_REACH 256
+#define LINE_FIRST_REACH 64
+
+/* Bytes of the white-space character at p, or 0. */
+static inline int line_white_width(const uint8_t *p, const uint8_t *end)
+{
+    if (p >= end)
+        return 0;
+    if (*p < 0x80)
+        return (*p >= 0x09 && *p <= 0x0D) || (*p >= 0x1C && *p <= 0x20);
+    if (*p == 0xC2)
+        return end - p >= 2 && (p[1] == 0x85 || p[1] == 0xA0) ? 2 : 0;
+    if (end - p < 3)
+        return 0;
+    switch (*p) {
+    case 0xE1: return p[1] == 0x9A && p[2] == 0x80 ? 3 : 0;
+    case 0xE2:
+        if (p[1] == 0x80)
+            return (p[2] >= 0x80 && p[2] <= 0x8B) || p[2] == 0xA8 || p[2] == 0xA9 || p[2] == 0xAF ? 3 : 0;
+        return p[1] == 0x81 && p[2] == 0x9F ? 3 : 0;
+    case 0xE3: return p[1] == 0x80 && p[2] == 0x80 ? 3 : 0;
+    case 0xEF: return p[1] == 0xBB && p[2] == 0xBF ? 3 : 0;
+    default: return 0;
+    }
+}
+
+/* Bytes of the white-space character that ends at p, or 0. */
+static inline int line_white_before(const uint8_t *start, const uint8_t *p)
+{
+    if (p - start >= 1 && line_white_width(p - 1, p) == 1)
+        return 1;
+    if (p - start >= 2 && line_white_width(p - 2, p) == 2)
+        return 2;
+    return p - start >= 3 && line_white_width(p - 3, p) == 3 ? 3 : 0;
+}
+
+/* True where a word ends: at the line's end or at white space. */
+static inline int line_gap_at(const uint8_t *p, const uint8_t *end)
+{
+    return p >= end || line_white_width(p, end) > 0;
+}
+
+/* The code point at p < end and its bytes; U+FFFD and 1 for a byte that begins no whole character. */
+static inline uint32_t line_code_point(const uint8_t *p, const uint8_t *end, int *width)
+{
+    uint32_t code = *p;
+    int more = code < 0xC0 ? 0 : code < 0xE0 ? 1 : code < 0xF0 ? 2 : 3;
+
+    *width = 1;
+    if (code < 0x80)
+        return code;
+    if (more == 0 || end - p <= more)
+        return 0xFFFD;
+    code &= more == 3 ? 0x0F : 0x3Fu >> more;
+    for (int i = 1; i <= more; i++) {
+        if ((p[i] & 0xC0) != 0x80)
+            return 0xFFFD;
+        code = code << 6 | (p[i] & 0x3Fu);
+    }
+    *width = more + 1;
+    return code;
+}
+
+/* The code point that ends at p > start and its bytes; U+FFFD and 1 where none does. */
+static inline uint32_t line_code_point_before(const uint8_t *start, const uint8_t *p, int *width)
+{
+    if (p[-1] < 0x80) {
+        *width = 1;
+        return p[-1];
+    }
+    for (int back = 2; back <= 4 && p - start >= back; back++) {
+        if ((p[-back] & 0xC0) != 0x80) {
+            uint32_t code = line_code_point(p - back, p, width);
+            if (*width == back)
+                return code;
+            break;
+        }
+    }
+    *width = 1;
+    return 0xFFFD;
+}
+
+/* 1 lower-case, 2 upper-case, 0 neither: Latin, Greek, Cyrillic and Armenian, without a table. Where
+ * the alphabets alternate, parity tells; the few letters that this gets wrong are rare at line starts. */
+static inline int line_case(uint32_t code)
+{
+    if (code < 0x80)
+        return code >= 'a' && code <= 'z' ? 1 : code >= 'A' && code <= 'Z' ? 2 : 0;
+    if (code < 0x100)
+        return code < 0xC0 || code == 0xD7 || code == 0xF7 ? 0 : code >= 0xDF ? 1 : 2;
+    if (code < 0x250) {
+        if ((code >= 0x139 && code <= 0x148) || (code >= 0x179 && code <= 0x17E))
+            return code & 1 ? 2 : 1;
+        return code & 1 ? 1 : 2;
+    }
+    if (code < 0x2B0)
+        return 1;
+    if (code >= 0x386 && code <= 0x3CE && code != 0x387)
+        return code >= 0x3AC || code == 0x390 ? 1 : 2;
+    if (code >= 0x400 && code <= 0x45F)
+        return code >= 0x430 ? 1 : 2;
+    if ((code >= 0x460 && code <= 0x481) || (code >= 0x48A && code <= 0x52F)) {
+        if (code >= 0x4C1 && code <= 0x4CE)
+            return code & 1 ? 2 : 1;
+        return code & 1 ? 1 : 2;
+    }
+    if (code >= 0x531 && code <= 0x587)
+        return code >= 0x561 ? 1 : code <= 0x556 ? 2 : 0;
+    if (code >= 0x1E00 && code <= 0x1EFF)
+        return code & 1 ? 1 : 2;
+    if (code >= 0x1F00 && code <= 0x1FFF)
+        return code & 8 ? 2 : 1;
+    return 0;
+}
+
+static inline int line_is_digit(uint8_t byte) { return byte >= '0' && byte <= '9'; }
+
+static inline int line_is_letter(uint8_t byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+}
+
+/* Punctuation that may stand around words; everything else beyond ASCII counts as a letter. */
+static inline int line_is_punctuation(uint32_t code)
+{
+    if (code < 0x80)
+        return !line_is_digit((uint8_t)code) && !line_is_letter((uint8_t)code);
+    return (code >= 0xA0 && code <= 0xBF && code != 0xAA && code != 0xB5 && code != 0xBA) ||
+           (code >= 0x2000 && code <= 0x206F) || (code >= 0x2500 && code <= 0x259F) ||
+           (code >= 0x3000 && code <= 0x3003) || (code >= 0x3008 && code <= 0x3011) || code == 0xFEFF;
+}
+
+static inline int line_is_bullet(uint32_t code)
+{
+    return code == 0xB7 || code == 0x2022 || code == 0x2023 || code == 0x2043 || code == 0x2219 ||
+           (code >= 0x25A0 && code <= 0x27BF) || code == 0x30FB || (code >= 0xF000 && code <= 0xF0FF);
+}
+
+static inline int line_is_closer(uint32_t code)
+{
+    return code == '"' || code == '\'' || code == ')' || code == ']' || code == '}' || code == '*' ||
+           code == '_' || code == 0xBB || code == 0x2019 || code == 0x201D || code == 0x203A ||
+           code == 0x300D || code == 0x300F || code == 0x3011 || code == 0xFF09;
+}
+
+static inline int line_is_terminal(uint32_t code)
+{
+    switch (code) {
+    case '.': case '!': case '?': case ':': case ';':
+    case 0x37E: case 0x589: case 0x61B: case 0x61F: case 0x6D4: case 0x964: case 0x965:
+    case 0x104B: case 0x1362: case 0x17D4: case 0x2026: case 0x203C: case 0x3002: case 0xFF01:
+    case 0xFF0E: case 0xFF1A: case 0xFF1B: case 0xFF1F: case 0xFF61:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+static inline int line_continues(uint32_t code)
+{
+    return code == '-' || code == ',' || code == 0xAD || code == 0x60C || code == 0x2010 ||
+           code == 0x3001 || code == 0xFF0C;
+}
+
+static inline int line_digits(const uint8_t *p, const uint8_t *end, int most)
+{
+    int count = 0;
+    while (count < most && p + count < end && line_is_digit(p[count]))
+        count++;
+    return count;
+}
+
+static inline int line_roman(const uint8_t *p, const uint8_t *end)
+{
+    int count = 0;
+    while (count < 6 && p + count < end && p[count] && strchr("ivxlcIVXLC", p[count]))
+        count++;
+    return count;
+}
+
+/* After an enumerator: an optional backslash (Markdown escapes), "." or ")", and the word's end. */
+static inline int line_closes(const uint8_t *p, const uint8_t *end)
+{
+    if (p < end && *p == '\\')
+        p++;
+    return p < end && (*p == '.' || *p == ')') && line_gap_at(p + 1, end);
+}
+
+/* "Art. 5.", "SEC. 12:", "Chapter IV.": a capitalised word of up to 12 letters (bytes) and a number. */
+static inline int line_is_label(const uint8_t *p, const uint8_t *end)
+{
+    int letters = 0, number;
+
+    if (p >= end || *p < 'A' || *p > 'Z')
+        return 0;
+    while (letters < 12 && p + letters < end && (line_is_letter(p[letters]) || p[letters] >= 0x80))
+        letters++;
+    if (letters < 2)
+        return 0;
+    p += letters;
+    if (p < end && *p == '.')
+        p++;
+    if (p >= end || *p != ' ')
+        return 0;
+    p++;
+    number = line_digits(p, end, 5);
+    if (number == 0)
+        number = line_roman(p, end);
+    else if (p + number < end && p[number] >= 'a' && p[number] <= 'z')
+        number++;
+    p += number;
+    return number > 0 && (p >= end || *p == '.' || *p == ':');
+}
+
+/* Which kind of start: LINE_STRUCTURE, LINE_MARKER, LINE_WEAK or 0. */
+static int line_marker(const uint8_t *p, const uint8_t *end)
+{
+    int width, count, dotted = 0;
+    uint32_t code;
+
+    if (p >= end)
+        return 0;
+    code = line_code_point(p, end, &width);
+    switch (code) {
+    case '|': return LINE_STRUCTURE;
+    case '#':
+        for (count = 1; count < 7 && p + count < end && p[count] == '#'; count++)
+            ;
+        return count < 7 && line_gap_at(p + count, end) ? LINE_STRUCTURE : 0;
+    case '=': return end - p >= 2 && p[1] == '=' ? LINE_STRUCTURE : 0;
+    case '`': case '~':
+        return end - p >= 3 && p[1] == *p && p[2] == *p ? LINE_STRUCTURE : 0;
+    case '*': case '+': return line_gap_at(p + 1, end) ? LINE_MARKER : 0;
+    case '-':
+        if (line_gap_at(p + 1, end))
+            return LINE_MARKER;
+        return p[1] == '-' && line_gap_at(p + 2, end) ? LINE_WEAK : 0;
+    case 0x2013: case 0x2014: case 0x2015: return line_gap_at(p + width, end) ? LINE_WEAK : 0;
+    case 0xA7: case 0xB6: return LINE_MARKER;
+    case '(':
+        count = line_digits(p + 1, end, 3);
+        if (count == 0)
+            count = line_roman(p + 1, end);
+        if (count == 0 && end - p >= 2)
+            count = line_is_letter(p[1]);
+        return count > 0 && p + count + 1 < end && p[count + 1] == ')' && line_gap_at(p + count + 2, end)
+                   ? LINE_WEAK : 0;
+    case '[':
+        count = line_digits(p + 1, end, 3);
+        return count > 0 && p + count + 1 < end && p[count + 1] == ']' && line_gap_at(p + count + 2, end)
+                   ? LINE_WEAK : 0;
+    default: break;
+    }
+    if (line_is_bullet(code))
+        return LINE_MARKER;
+    if (code < 0x80 && line_is_digit((uint8_t)code)) {
+        p += line_digits(p, end, 4);
+        while (p + 1 < end && *p == '.' && (count = line_digits(p + 1, end, 3)) > 0) {
+            p += count + 1;
+            dotted = 1;
+        }
+        return line_closes(p, end) || (dotted && line_gap_at(p, end)) ? LINE_WEAK : 0;
+    }
+    if (code == 'o' && end - p >= 3 && p[1] == ' ' && p[2] == ' ')
+        return LINE_MARKER;
+    if (code < 0x80 && line_is_letter((uint8_t)code)) {
+        count = line_roman(p, end);
+        if (line_closes(p + (count > 0 ? count : 1), end) || line_is_label(p, end))
+            return LINE_WEAK;
+    }
+    return 0;
+}
+
+/* LINE_LOWER, LINE_UPPER, LINE_DIGIT, LINE_CAPS, LINE_BARE and LINE_FIGURES: what letters there are. */
+static int line_letters(const uint8_t *p, const uint8_t *end)
+{
+    const uint8_t *reach = end - p > LINE_CAPS_REACH ? p + LINE_CAPS_REACH : end;
+    const uint8_t *start = p;
+    int flags = 0, width, letters = 0, uppers = 0;
+
+    /* Up to the first letter; a rule may be long. */
+    for (; p < end; p += width) {
+        uint32_t code = line_code_point(p, end, &width);
+        if (code < 0x80 && line_is_digit((uint8_t)code))
+            flags |= LINE_DIGIT;
+        else if (!line_is_punctuation(code)) {
+            letters = line_case(code);
+            break;
+        }
+    }
+    if (p >= end)
+        return flags | (flags ? LINE_FIGURES : LINE_BARE);
+    if (!(flags & LINE_DIGIT))
+        flags |= letters == 1 ? LINE_LOWER : letters == 2 ? LINE_UPPER : 0;
+    for (p = start; p < reach; p += width) {
+        int kind = line_case(line_code_point(p, end, &width));
+        if (kind == 1)
+            return flags;
+        uppers += kind == 2;
+    }
+    return uppers >= 2 ? flags | LINE_CAPS : flags;
+}
+
+/* LINE_TERMINAL or LINE_CONTINUES, behind up to four closing quotes and brackets. */
+static int line_ending(const uint8_t *start, const uint8_t *end)
+{
+    for (int closers = 0; end > start; closers++) {
+        int width;
+        uint32_t code = line_code_point_before(start, end, &width);
+        if (line_is_terminal(code))
+            return LINE_TERMINAL;
+        if (line_continues(code))
+            return LINE_CONTINUES;
+        if (closers == 4 || !line_is_closer(code))
+            return 0;
+        end -= width;
+    }
+    return 0;
+}
+
+/* Columns of the first word: up to white space; a two-column character is a word of its own. */
+static int64_t line_first(const uint8_t *p, const uint8_t *end)
+{
+    int64_t columns = 0;
+
+    if (p < end && *p >= 0xE3)
+        return 2;
+    for (; p < end && columns < LINE_FIRST_REACH; p++) {
+        if (*p >= 0xE3 || line_white_width(p, end) > 0)
+            break;
+        columns += (*p & 0xC0) != 0x80;
+    }
+    return columns;
+}
+
+static int line_has_gap(const uint8_t *p, const uint8_t *end)
+{
+    int run = 0, gap = 0;
+
+    if (end - p > LINE_GAP_REACH)
+        return 0;
+    for (; p < end; p++) {
+        run = *p == ' ' ? run + 1 : 0;
+        gap |= run >= 4 || *p == '\t';
+    }
+    return gap;
+}
+
+/* Thai and Lao signs that stand above or below a letter and take no column. */
+static int64_t line_stacked(const uint8_t *p, const uint8_t *end)
+{
+    int64_t marks = 0;
+
+    for (; end - p >= 3; p++) {
+        int above = p[1] & 1 ? p[2] >= 0x87 && p[2] <= 0x8E
+                             : p[2] == 0xB1 || (p[2] >= 0xB4 && p[2] <= 0xBC);
+        marks += (p[0] == 0xE0) & ((p[1] & 0xFC) == 0xB8) & above;
+    }
+    return marks;
+}
+
+/* Code points (bytes that are no continuation bytes) and, on request, those of two columns. */
+static int64_t line_count(const uint8_t *p, const uint8_t *end, int64_t *wide)
+{
+    int64_t characters = 0, wides = 0;
+
+    while (end - p >= 8) {
+        uint64_t sum = 0, broad = 0;
+        for (int i = 0; i < 31 && end - p >= 8; i++, p += 8) { /* 31 * 8 fits a byte */
+            uint64_t word;
+            memcpy(&word, p, 8);
+            sum += (~word >> 7 | word >> 6) & LINE_ONES;
+            broad += (((word & ~LINE_HIGHS) + 0x1D * LINE_ONES) & word & LINE_HIGHS) >> 7;
+        }
+        characters += (int64_t)((sum * LINE_ONES) >> 56);
+        wides += (int64_t)((broad * LINE_ONES) >> 56);
+    }
+    for (; p < end; p++) {
+        characters += (*p & 0xC0) != 0x80;
+        wides += *p >= 0xE3;
+    }
+    if (wide)
+        *wide += wides;
+    return characters;
+}
+
+static inline int line_is_terminator(const uint8_t *p, const uint8_t *end)
+{
+    if (*p >= 0x0A && *p <= 0x0D)
+        return 1;
+    if (*p == 0xC2)
+        return end - p >= 2 && p[1] == 0x85;
+    return *p == 0xE2 && end - p >= 3 && p[1] == 0x80 && (p[2] == 0xA8 || p[2] == 0xA9);
+}
+
+/* The next terminator or `end`; *high becomes non-zero where a byte on the way is not ASCII. Eight
+ * bytes a step: high bits of `hit` mark bytes of 0x0A..0x0D and, where there may be any, 0xC2 and
+ * 0xE2, which begin the other terminators. */
+static const uint8_t *line_find_terminator(const uint8_t *p, const uint8_t *end, uint64_t *high)
+{
+    for (; end - p >= 8; p += 8) {
+        uint64_t word, low, hit;
+        memcpy(&word, p, 8);
+        low = word & ~LINE_HIGHS;
+        hit = (low + 0x76 * LINE_ONES) & ~(low + 0x72 * LINE_ONES) & ~word & LINE_HIGHS;
+        if (word & LINE_HIGHS) {
+            uint64_t other = (word | 0x20 * LINE_ONES) ^ 0xE2 * LINE_ONES;
+            hit |= ~(((other & ~LINE_HIGHS) + ~LINE_HIGHS) | other) & LINE_HIGHS;
+            *high |= word & LINE_HIGHS;
+        }
+        if (hit)
+            for (int i = 0; i < 8; i++)
+                if (line_is_terminator(p + i, end))
+                    return p + i;
+    }
+    for (; p < end; p++) {
+        if (line_is_terminator(p, end))
+            return p;
+        *high |= *p & 0x80;
+    }
+    return end;
+}
+
+/* Describes every line of every page that is not blank, in order; the contract is the docstring of
+ * scan_lines. Returns how many there are, which may be more than `capacity`. */
+static int64_t scan_lines(const uint8_t *buffer, const int64_t *page_bounds, int64_t pages,
+                          int64_t *fields, int64_t capacity, int64_t *line_bounds)
+{
+    int64_t lines = 0;
+
+    line_bounds[0] = 0;
+    for (int64_t page = 0; page < pages; page++) {
+        const uint8_t *p = buffer + page_bounds[page];
+        const uint8_t *page_end = buffer + page_bounds[page + 1];
+        int64_t number = 1, characters = 0;
+        int64_t after_break = LINE_BREAK;
+
+        while (p < page_end) {
+            uint64_t high = 0;
+            const uint8_t *line = p;
+            const uint8_t *stop = line_find_terminator(p, page_end, &high);
+            const uint8_t *next = stop, *start = line, *end = stop;
+            int64_t terminators = 0;
+            int breaks = 0, width;
+
+            if (stop < page_end) {
+                terminators = 1;
+                if (*stop == '\r') {
+                    while (next < page_end && *next == '\r')
+                        next++;
+                    if (next < page_end && *next == '\n')
+                        next++;
+                    else
+                        terminators = next - stop;
+                } else {
+                    breaks = *stop == '\f' || (*stop == 0xE2 && stop[2] == 0xA9);
+                    next += *stop == 0xE2 ? 3 : *stop == 0xC2 ? 2 : 1;
+                    high |= *stop & 0x80;
+                }
+            }
+            while ((width = line_white_width(start, end)) > 0)
+                start += width;
+            if (start == end) {
+                after_break = LINE_BREAK;
+                characters += high ? line_count(line, next, 0) : next - line;
+            } else {
+                while ((width = line_white_before(start, end)) > 0)
+                    end -= width;
+                if (lines < capacity) {
+                    int64_t indent = 0, depth = 0, wide = 0, before, inside;
+                    int64_t flags = after_break;
+                    const uint8_t *text;
+
+                    for (text = line; text < start; text += width) {
+                        width = line_white_width(text, start);
+                        if (*text == '\t')
+                            indent = (indent | 7) + 1;
+                        else if (*text >= 0xE3)
+                            indent += *text == 0xE3 ? 2 : 0; /* U+3000; U+FEFF has no width */
+                        else
+                            indent += !(width == 3 && text[1] == 0x80 && text[2] == 0x8B); /* U+200B */
+                    }
+                    while (text < end && *text == '>') {
+                        depth += depth < 15;
+                        indent++;
+                        for (text++; text < end && *text == ' '; text++)
+                            indent++;
+                    }
+                    before = high ? line_count(line, start, 0) : start - line;
+                    inside = high ? line_count(text, end, &wide) : end - text;
+                    if (high)
+                        wide -= line_stacked(text, end);
+                    flags |= line_marker(text, end) | line_letters(text, end) | line_ending(text, end);
+                    flags |= line_has_gap(text, end) ? LINE_GAP : 0;
+                    flags |= stop - end >= 2 && end[0] == ' ' && end[1] == ' ' ? LINE_HARD : 0;
+                    fields[LINE_START * capacity + lines] = start - buffer;
+                    fields[LINE_END * capacity + lines] = end - buffer;
+                    fields[LINE_CHAR_START * capacity + lines] = characters + before;
+                    fields[LINE_CHAR_END * capacity + lines] = characters + before + (text - start) + inside;
+                    fields[LINE_NUMBER * capacity + lines] = number;
+                    fields[LINE_INDENT * capacity + lines] = indent;
+                    fields[LINE_EDGE * capacity + lines] = indent + inside + wide;
+                    fields[LINE_FIRST * capacity + lines] = line_first(text, end);
+                    fields[LINE_FLAGS * capacity + lines] = flags | depth << 16;
+                    characters += before + (text - start) + inside;
+                    characters += high ? line_count(end, next, 0) : next - end;
+                }
+                after_break = 0;
+                lines++;
+            }
+            if (breaks || terminators > 1)
+                after_break = LINE_BREAK;
+            number += terminators;
+            p = next;
+        }
+        line_bounds[page + 1] = lines;
+    }
+    return lines;
+}
+
+#endif

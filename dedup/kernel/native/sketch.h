@@ -1,0 +1,160 @@
+/* A block's trace to its LSH keys: the bottom-k MinHash of its shingles (Broder 1997), in strata.
+ *
+ * A shingle is a window of consecutive tokens that weighs just enough: a word weighs WORD_WEIGHT, a
+ * character of an unspaced script UNSPACED_WEIGHT, so 5 words, 8 characters, or a mixture. Tokens
+ * with digits all count as one symbol here, so a changed date or counter keeps the keys. Windows are
+ * hashed as polynomials over the trace, by prefix sums. How many keys of which windows: `key_scheme`,
+ * chosen by the caller.
+ */
+#ifndef DEDUP_SKETCH_H
+#define DEDUP_SKETCH_H
+
+#include "tokens.h"
+
+enum { WORD_WEIGHT = 8, UNSPACED_WEIGHT = 5, MAX_WINDOW = 64, MAX_STRATUM = 32 };
+
+typedef struct {
+    i64 long_weight;  /* weight of a long window */
+    i64 long_keys;    /* smallest hashes taken of all long windows */
+    i64 head_windows; /* the first so many long windows ... */
+    i64 head_keys;    /* ... give so many smallest hashes besides */
+    i64 short_weight; /* weight of a short window, pads ^ and $ included */
+    i64 short_below;  /* blocks lighter than this have short windows too */
+    i64 short_keys;   /* smallest hashes taken of them */
+} key_scheme;
+
+#define POLYNOMIAL 0xD6E8FEB86659FD93ull
+#define SHORT_SALT 0x9E6C63D0876A9A47ull
+
+typedef struct {
+    u64 *memory;
+    size_t capacity;
+    u64 powers[MAX_WINDOW + 1];
+} sketch_scratch;
+
+static void init_sketch_scratch(sketch_scratch *s) {
+    s->memory = NULL;
+    s->capacity = 0;
+    s->powers[0] = 1;
+    for (int i = 1; i <= MAX_WINDOW; i++) s->powers[i] = s->powers[i - 1] * POLYNOMIAL;
+}
+
+static int reserve_sketch(sketch_scratch *s, size_t tokens) {
+    if (s->capacity >= tokens + 4) return 1;
+    free(s->memory);
+    s->capacity = tokens + tokens / 2 + 64;
+    s->memory = malloc(2 * s->capacity * sizeof(u64));
+    if (!s->memory) s->capacity = 0;
+    return s->memory != NULL;
+}
+
+INLINE u64 key_symbol(u16 value) {
+    return value >= TRACE_DIGITS && value < TRACE_UNSPACED ? TRACE_DIGITS : value;
+}
+
+INLINE i64 token_weight(u16 value) {
+    return value >= TRACE_UNSPACED ? UNSPACED_WEIGHT : WORD_WEIGHT;
+}
+
+/* Keeps the `limit` smallest distinct values seen so far in `best`, ascending; returns how many. */
+INLINE int keep_smallest(u64 *best, int count, int limit, u64 value) {
+    if (count == limit && value >= best[count - 1]) return count;
+    int at = count;
+    while (at > 0 && best[at - 1] > value) at--;
+    if (at > 0 && best[at - 1] == value) return count;
+    if (count < limit) count++;
+    for (int i = count - 1; i > at; i--) best[i] = best[i - 1];
+    best[at] = value;
+    return count;
+}
+
+/* The `limit` smallest distinct of n hashes, ascending, to best. Hashes are uniform, so a filter at
+ * three times the expected place of the last one leaves few to sort. `spare` has room for n. */
+INLINE int smallest(const u64 *hashes, size_t n, int limit, u64 *spare, u64 *best) {
+    int count = 0;
+    if (n > (size_t)limit * 4) {
+        u64 bound = UINT64_MAX / n * (u64)limit * 3;
+        size_t left = 0;
+        for (size_t i = 0; i < n; i++) {
+            spare[left] = hashes[i];
+            left += hashes[i] <= bound;
+        }
+        for (size_t i = 0; i < left; i++) count = keep_smallest(best, count, limit, spare[i]);
+        if (count == limit) return count;
+        count = 0;
+    }
+    for (size_t i = 0; i < n; i++) count = keep_smallest(best, count, limit, hashes[i]);
+    return count;
+}
+
+INLINE void mix_windows_loop(u64 *hashes, size_t n, u64 salt) {
+    for (size_t i = 0; i < n; i++) hashes[i] = avalanche_xxh64(hashes[i] ^ salt);
+}
+
+NOINLINE void mix_windows_base(u64 *hashes, size_t n, u64 salt) { mix_windows_loop(hashes, n, salt); }
+#if DEDUP_X86
+TARGET_AVX512 NOINLINE void mix_windows_avx512(u64 *hashes, size_t n, u64 salt) {
+    mix_windows_loop(hashes, n, salt);
+}
+#endif
+
+INLINE void mix_windows(u64 *hashes, size_t n, u64 salt) {
+#if DEDUP_X86
+    if (kernel_level >= LEVEL_AVX512) { /* AVX2 has no 64-bit product: no gain there */
+        mix_windows_avx512(hashes, n, salt);
+        return;
+    }
+#endif
+    mix_windows_base(hashes, n, salt);
+}
+
+/* Hashes of the windows of `weight` over trace[0..n), with a pad at either end if `padded`. Returns
+ * how many. The polynomial's prefix sums live in the second half of the scratch. */
+INLINE size_t window_hashes(sketch_scratch *s, const u16 *trace, size_t n, i64 weight, int padded,
+                            u64 salt) {
+    u64 *hashes = s->memory, *prefix = s->memory + s->capacity;
+    size_t length = 0, count = 0;
+    u64 sum = 0;
+    prefix[length++] = 0;
+    if (padded) prefix[length++] = sum = PAD_START;
+    for (size_t i = 0; i < n; i++) prefix[length++] = sum = sum * POLYNOMIAL + key_symbol(trace[i]);
+    if (padded) prefix[length++] = sum * POLYNOMIAL + PAD_END;
+    size_t symbols = length - 1, stop = 0;
+    i64 held = 0;
+    for (size_t start = 0; start < symbols; start++) {
+        while (held < weight && stop < symbols) {
+            size_t token = padded ? stop - 1 : stop;
+            held += padded && (stop == 0 || stop == symbols - 1) ? WORD_WEIGHT : token_weight(trace[token]);
+            stop++;
+        }
+        if (held < weight) break;
+        hashes[count++] = prefix[stop] - prefix[start] * s->powers[stop - start];
+        size_t token = padded ? start - 1 : start;
+        held -= padded && (start == 0 || start == symbols - 1) ? WORD_WEIGHT : token_weight(trace[token]);
+    }
+    mix_windows(hashes, count, salt);
+    return count;
+}
+
+/* The keys of a trace: the long windows' (ascending, distinct), then the short windows'. Returns how
+ * many; at most 2 * MAX_STRATUM + MAX_STRATUM. */
+INLINE size_t trace_keys(sketch_scratch *s, const key_scheme *scheme, const u16 *trace, size_t n, u64 *keys) {
+    size_t windows = window_hashes(s, trace, n, scheme->long_weight, 0, 0);
+    u64 *spare = s->memory + s->capacity;
+    int count = smallest(s->memory, windows, (int)scheme->long_keys, spare, keys);
+    if (scheme->head_keys) {
+        u64 head[MAX_STRATUM];
+        size_t first = windows < (size_t)scheme->head_windows ? windows : (size_t)scheme->head_windows;
+        int taken = smallest(s->memory, first, (int)scheme->head_keys, spare, head);
+        for (int i = 0; i < taken; i++) count = keep_smallest(keys, count, 2 * MAX_STRATUM, head[i]);
+    }
+    i64 weight = 0;
+    for (size_t i = 0; i < n && weight < scheme->short_below; i++) weight += token_weight(trace[i]);
+    if (weight < scheme->short_below && n > 0) {
+        windows = window_hashes(s, trace, n, scheme->short_weight, 1, SHORT_SALT);
+        count += smallest(s->memory, windows, (int)scheme->short_keys, spare, keys + count);
+    }
+    return (size_t)count;
+}
+
+#endif

@@ -1,0 +1,158 @@
+/* Folded text to tokens: the normalised text (tokens joined by one space) and, of each token, its
+ * place, its hash and whether it is masked in keys.
+ *
+ * A token's trace value is 16 bits of its XXH3 hash, in three ranges, so that what keys must know of
+ * a token (mask it? how much text is it?) can be read from the trace alone:
+ *
+ *     2 .. 0x7FFF         words (0 and 1 are the pads ^ and $ of padded shingles)
+ *     0x8000 .. 0xBFFF    tokens with a decimal digit
+ *     0xC000 .. 0xFFFF    characters of unspaced scripts
+ */
+#ifndef DEDUP_TOKENS_H
+#define DEDUP_TOKENS_H
+
+#include "fold.h"
+#include "xxhash.h"
+
+enum { PAD_START = 0, PAD_END = 1, TRACE_DIGITS = 0x8000, TRACE_UNSPACED = 0xC000 };
+
+/* Scratch for one block; grows to the longest block seen. */
+typedef struct {
+    u8 *memory;
+    size_t capacity;
+    u8 *folded;     /* starts with a SPACE */
+    u8 *normalised; /* tokens joined by one space */
+} token_scratch;
+
+static int reserve_scratch(token_scratch *s, size_t bytes) {
+    size_t size = FOLDED_RATIO * bytes + SLACK;
+    if (s->capacity < 2 * size) {
+        free(s->memory);
+        s->capacity = 2 * size + size / 2;
+        s->memory = malloc(s->capacity);
+        if (!s->memory) {
+            s->capacity = 0;
+            return 0;
+        }
+    }
+    s->folded = s->memory;
+    s->normalised = s->memory + s->capacity / 2;
+    return 1;
+}
+
+/* Bit i: byte i of the 64 at p is no separator. */
+INLINE u64 token_bytes(const u8 *p) {
+#if DEDUP_X86
+    u64 separators = 0;
+    const __m128i space = _mm_set1_epi8(SPACE);
+    for (int i = 0; i < 4; i++) {
+        __m128i x = _mm_loadu_si128((const __m128i *)(p + 16 * i));
+        u64 mask = (u32)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_max_epu8(x, space), space));
+        separators |= mask << (16 * i);
+    }
+    return ~separators;
+#else
+    u64 bits = 0;
+    for (int i = 0; i < 64; i++) bits |= (u64)(p[i] > SPACE) << i;
+    return bits;
+#endif
+}
+
+static int has_unicode_digit(const unicode_table *t, const u8 *p, size_t n) {
+    for (const u8 *end = p + n; p < end;) {
+        int length;
+        u32 entry = table_entry(t, decode_utf8(p, end, &length));
+        if (ENTRY_CLASS(entry) == DIGIT) return 1;
+        p += length;
+    }
+    return 0;
+}
+
+/* Copies a token and says whether an ASCII digit is in it. Folded ASCII is letters (bit 6 set) and digits
+ * (bits 6 and 7 clear), so one mask finds the digits. 16 bytes are read and written. */
+INLINE int copy_token(u8 *to, const u8 *from, size_t n) {
+#if DEDUP_X86
+    u64 digits = 0;
+    for (size_t i = 0; i < n; i += 16) {
+        __m128i x = _mm_loadu_si128((const __m128i *)(from + i));
+        _mm_storeu_si128((__m128i *)(to + i), x);
+        u32 others = (u32)_mm_movemask_epi8(_mm_or_si128(x, _mm_add_epi8(x, x)));
+        u32 valid = n - i >= 16 ? 0xFFFFu : (1u << (n - i)) - 1;
+        digits |= ~others & valid;
+    }
+    return digits != 0;
+#else
+    int digits = 0;
+    for (size_t i = 0; i < n; i++) {
+        to[i] = from[i];
+        digits |= from[i] < 0x40;
+    }
+    return digits;
+#endif
+}
+
+INLINE u16 trace_value(u64 hash, int unspaced, int digits) {
+    if (unspaced) return (u16)(TRACE_UNSPACED | (hash >> 50));
+    if (digits) return (u16)(TRACE_DIGITS | (hash >> 50));
+    u16 value = (u16)(hash >> 49);
+    return value < 2 ? (u16)(value + 2) : value;
+}
+
+typedef struct {
+    size_t tokens;
+    size_t bytes; /* of the normalised text */
+    int hard;     /* nothing else is valid then */
+} tokenised;
+
+/* Folds and tokenises one block. `trace` takes a value a token, `ends` the offset after each token
+ * in the normalised text (either may be NULL). */
+INLINE tokenised tokenise(const unicode_table *t, const u8 *text, size_t n, int folded,
+                          token_scratch *s, u16 *trace, u32 *ends) {
+    tokenised result = {0, 0, 0};
+    folding f;
+    s->folded[0] = SPACE;
+    fold_text(&f, t, text, n, s->folded + 1, folded);
+    if (f.hard) {
+        result.hard = 1;
+        return result;
+    }
+    memset(f.out, SPACE, 64);
+    const u8 *base = s->folded;
+    size_t length = (size_t)(f.out - base) + 1; /* one separator after the last token */
+    u8 *out = s->normalised;
+    u32 edges[64 * 64 + 2];
+    size_t start = 0;
+    int inside = 0;
+    u64 carry = 0;
+    for (size_t window = 0; window < length; window += 64 * 64) {
+        size_t count = 0, stop = window + 64 * 64 < length ? window + 64 * 64 : length;
+        if (inside) edges[count++] = (u32)start;
+        for (size_t at = window; at < stop; at += 64) {
+            u64 bits = token_bytes(base + at);
+            u64 marks = bits ^ ((bits << 1) | carry);
+            carry = bits >> 63;
+            while (marks) {
+                edges[count++] = (u32)(at + (size_t)trailing_zeros(marks));
+                marks &= marks - 1;
+            }
+        }
+        inside = count & 1;
+        if (inside) start = edges[count - 1];
+        for (size_t i = 0; i + 1 < count; i += 2) {
+            const u8 *token = base + edges[i];
+            size_t size = edges[i + 1] - edges[i];
+            int digits = copy_token(out, token, size);
+            int unspaced = token[-1] == UNSPACED;
+            if (UNLIKELY(f.unicode_digits) && !digits) digits = has_unicode_digit(t, token, size);
+            if (trace) trace[result.tokens] = trace_value(xxh3_64(token, size), unspaced, digits);
+            out += size;
+            if (ends) ends[result.tokens] = (u32)(out - s->normalised);
+            *out++ = SPACE;
+            result.tokens++;
+        }
+    }
+    result.bytes = (size_t)(out - s->normalised) - (result.tokens > 0);
+    return result;
+}
+
+#endif

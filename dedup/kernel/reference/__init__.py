@@ -1,0 +1,31 @@
+"""The kernel's twin in Python and NumPy: the same functions and results, and the readable account of them.
+
+Written to be checked against, and fast enough to work with where there is no compiler.
+"""
+
+from dedup.kernel.reference.index import (
+    check_blocks,
+    forward_records,
+    move_postings,
+    release_unclaimed,
+    slide_records,
+    withdraw_page,
+)
+from dedup.kernel.reference.judge import judge
+from dedup.kernel.reference.lines import scan_lines
+from dedup.kernel.reference.minhash import minhash
+from dedup.kernel.reference.sketch import normalise, sketch
+
+__all__ = [
+    "check_blocks",
+    "forward_records",
+    "judge",
+    "minhash",
+    "move_postings",
+    "normalise",
+    "release_unclaimed",
+    "scan_lines",
+    "sketch",
+    "slide_records",
+    "withdraw_page",
+]

@@ -1,0 +1,373 @@
+"""The index in memory: native/index.h in Python, on the same arrays.
+
+`native/index.h` describes the posting table, the arena and a page's entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from dedup.kernel.reference.judge import Rule, Verdict, VerdictKind, is_better, judge_pair
+
+POSTINGS_PER_KEY = 4
+NOBODY = 0xFFFFFFFF
+REPEAT_ENTRY = 0x80000000
+USED_UNITS, DEAD_UNITS, POSTINGS, ORIGINALS, REPEATS, STATE_SIZE = range(6)
+"""Columns of the state array, and how many there are."""
+
+PAGE, POSITION, FIRST_SEEN, LAST_SEEN, SEEN, PAGES, MARK, TOKENS = range(2, 10)
+"""32-bit words of a record, after the fingerprint."""
+RECORD_UNITS = 5
+
+Columns: TypeAlias = tuple[
+    npt.NDArray[np.uint32], npt.NDArray[np.uint32], npt.NDArray[np.uint64], npt.NDArray[np.int64]
+]
+"""tags uint32[slots], ids uint32[slots], arena uint64[units], state int64[STATE_SIZE]."""
+
+Batch: TypeAlias = tuple[
+    npt.NDArray[np.uint64],
+    npt.NDArray[np.int64],
+    npt.NDArray[np.uint16],
+    npt.NDArray[np.int64],
+    npt.NDArray[np.uint64],
+]
+"""fingerprints, trace_bounds, traces, key_bounds, keys, as `sketch` fills them."""
+
+
+def record_units(tokens: int) -> int:
+    """Arena units of a record whose trace has so many tokens."""
+    return RECORD_UNITS + (tokens * 2 + 7) // 8
+
+
+def key_tag(key: int) -> int:
+    """The 32 bits of a key that the posting table keeps."""
+    return key & 0xFFFFFFFF or 1
+
+
+class _Block(NamedTuple):
+    fingerprint: tuple[int, int]
+    trace: list[int]
+    keys: list[int]
+    position: int
+
+
+class _Check(NamedTuple):
+    page: int
+    now: int
+    lookup: bool
+
+
+@dataclass
+class _Finding:
+    verdict: Verdict
+    original: int | None = None
+    index: _Index | None = None
+
+
+class _Index:
+    """The four arrays, with the operations of native/index.h."""
+
+    def __init__(self, columns: Columns) -> None:
+        self.tags, self.ids, self.arena, self.state = columns
+        self.words = self.arena.view(np.uint32)
+
+    def get(self, original: int, field: int) -> int:
+        """A field of a record."""
+        return int(self.words[2 * original + field])
+
+    def put(self, original: int, field: int, value: int) -> None:
+        """Set a field of a record."""
+        self.words[2 * original + field] = value
+
+    def trace(self, original: int) -> list[int]:
+        """A record's trace."""
+        at = 4 * (original + RECORD_UNITS)
+        values: list[int] = self.arena.view(np.uint16)[
+            at : at + self.get(original, TOKENS)
+        ].tolist()
+        return values
+
+    def slots(self, tag: int) -> Iterator[int]:
+        """The slots that a probe for the tag visits, the free one that ends it last."""
+        at = tag * len(self.tags) >> 32
+        while self.tags[at]:
+            yield at
+            at = (at + 1) % len(self.tags)
+        yield at
+
+    def holders(self, tag: int) -> Iterator[int]:
+        """The originals under a tag."""
+        for at in self.slots(tag):
+            if int(self.tags[at]) == tag:
+                yield int(self.ids[at])
+
+    def add_posting(self, tag: int, original: int) -> None:
+        """Add a posting unless the key is full; a released original gives up its slot."""
+        held, reusable = 0, None
+        for at in self.slots(tag):
+            if int(self.tags[at]) != tag:
+                continue
+            if self.get(int(self.ids[at]), PAGE) == NOBODY and reusable is None:
+                reusable = at
+            else:
+                held += 1
+                if held == POSTINGS_PER_KEY:
+                    return
+        if reusable is None:
+            reusable = at
+            self.tags[at] = tag
+            self.state[POSTINGS] += 1
+        self.ids[reusable] = original
+
+    def is_visible(self, original: int, check: _Check) -> bool:
+        """During a check of its page, an original is visible once its block was met."""
+        page = self.get(original, PAGE)
+        if page == NOBODY:
+            return False
+        if page != check.page:
+            return True
+        return not check.lookup and self.get(original, MARK) == check.page
+
+    def find_exact(self, block: _Block, check: _Check) -> int | None:
+        """The original with the block's text, one that awaits recognition included."""
+        for original in self.holders(key_tag(block.fingerprint[1])):
+            if (
+                int(self.arena[original]) == block.fingerprint[0]
+                and self.get(original, TOKENS) == len(block.trace)
+                and self.get(original, PAGE) != NOBODY
+                and (self.is_visible(original, check) or not check.lookup)
+            ):
+                return original
+        return None
+
+    def improve(self, finding: _Finding, block: _Block, check: _Check, rule: Rule) -> None:
+        """Improve a finding by the originals that share a key with the block."""
+        for original in sorted({o for key in block.keys for o in self.holders(key_tag(key))}):
+            if not self.is_visible(original, check):
+                continue
+            verdict = judge_pair(rule, block.trace, self.trace(original))
+            if is_better(verdict, finding.verdict):
+                finding.verdict, finding.original, finding.index = verdict, original, self
+
+    def add_original(self, block: _Block, check: _Check) -> int:
+        """Add an original to the arena and the postings; the caller made room."""
+        original = int(self.state[USED_UNITS])
+        units = record_units(len(block.trace))
+        self.arena[original + units - 1] = 0
+        self.arena[original] = block.fingerprint[0]
+        fields = (check.page, block.position, check.now, check.now, 0, 1, check.page)
+        self.words[2 * original + PAGE : 2 * original + TOKENS + 1] = (*fields, len(block.trace))
+        at = 4 * (original + RECORD_UNITS)
+        self.arena.view(np.uint16)[at : at + len(block.trace)] = block.trace
+        for key in (block.fingerprint[1], *block.keys):
+            self.add_posting(key_tag(key), original)
+        self.state[USED_UNITS] += units
+        self.state[ORIGINALS] += 1
+        return original
+
+    def records(self) -> Iterator[int]:
+        """Every record, released ones included, in order of arrival."""
+        at = 1
+        while at < int(self.state[USED_UNITS]):
+            units = record_units(self.get(at, TOKENS))
+            yield at
+            at += units
+
+
+def _check_block(
+    index: _Index, overlay: _Index | None, block: _Block, check: _Check, rule: Rule
+) -> tuple[_Finding, int]:
+    """Judge one block, add it where it is new, count it where it repeats."""
+    target = overlay or index
+    local = _Check(check.page, check.now, lookup=False)
+    finding = _Finding(Verdict(VerdictKind.NEW, 0.0, 0.0))
+    home, exact = index, index.find_exact(block, check)
+    if exact is None and overlay:
+        home, exact = overlay, overlay.find_exact(block, local)
+    if exact is not None:
+        owned = home.get(exact, PAGE) == check.page
+        if home is target and owned and home.get(exact, MARK) != check.page:
+            home.put(exact, MARK, check.page)
+            home.put(exact, POSITION, block.position)
+            home.put(exact, LAST_SEEN, check.now)
+            return finding, exact
+        finding = _Finding(Verdict(VerdictKind.EXACT, 1.0, 1.0), exact, home)
+    else:
+        index.improve(finding, block, check, rule)
+        if overlay:
+            overlay.improve(finding, block, local, rule)
+    original, home_of = finding.original, finding.index
+    if original is None or home_of is None or finding.verdict.kind == VerdictKind.EXTENSION:
+        return finding, target.add_original(block, check)
+    if not check.lookup or home_of.get(original, PAGE) == check.page:
+        home_of.put(original, SEEN, home_of.get(original, SEEN) + 1)
+        home_of.put(original, LAST_SEEN, check.now)
+        target.state[REPEATS] += 1
+        if check.page not in (home_of.get(original, PAGE), home_of.get(original, MARK)):
+            home_of.put(original, MARK, check.page)
+            home_of.put(original, PAGES, home_of.get(original, PAGES) + 1)
+    return finding, original | REPEAT_ENTRY
+
+
+def check_blocks(
+    columns: Columns,
+    overlay: Columns | None,
+    batch: Batch,
+    page_bounds: npt.NDArray[np.int64],
+    pages: npt.NDArray[np.uint32],
+    now: int,
+    min_words: int,
+    lookup: bool,  # noqa: FBT001 - the C function's positional signature
+    rule: npt.NDArray[np.float64],
+    kinds: npt.NDArray[np.uint8],
+    similarity: npt.NDArray[np.float64],
+    containment: npt.NDArray[np.float64],
+    details: npt.NDArray[np.uint32],
+    entries: npt.NDArray[np.uint32],
+) -> None:
+    """Judge blocks page by page in order, adding what is new and counting what repeats.
+
+    Args:
+        columns: the index; it has room for every block of these pages.
+        overlay: an index that takes what is new instead, for a lookup; or None.
+        batch: fingerprints, trace_bounds, traces, key_bounds, keys of `n` blocks.
+        page_bounds: int64[p + 1], where each page's blocks start and end.
+        pages: uint32[p], the pages' numbers; a page that the index knows was withdrawn before.
+        now: seconds since 1970.
+        min_words: blocks with fewer tokens are skipped.
+        lookup: the pages' own originals are invisible, and nothing in `columns` changes.
+        rule: float64[4], as for `judge`.
+        kinds: uint8[n], gets the verdicts.
+        similarity: float64[n], gets the similarities.
+        containment: float64[n], gets the containments.
+        details: uint32[n, 6], gets the original's page, position, first_seen, last_seen, seen and
+            pages, where there is one.
+        entries: uint32[n], gets the pages' entries: the block's own original, or REPEAT_ENTRY and
+            the original that it repeats (0: skipped).
+    """
+    index, over = _Index(columns), _Index(overlay) if overlay else None
+    fingerprints, trace_bounds, traces, key_bounds, keys = batch
+    values, rows = Rule(*rule.tolist()), details.reshape(-1, 6)
+    bounds = page_bounds.tolist()
+    for page, first, last in zip(pages.tolist(), bounds, bounds[1:], strict=False):
+        check = _Check(page, now, lookup)
+        for i in range(first, last):
+            trace = traces[trace_bounds[i] : trace_bounds[i + 1]].tolist()
+            kinds[i], similarity[i], containment[i], entries[i] = VerdictKind.SKIPPED, 0, 0, 0
+            if not trace or len(trace) < min_words:
+                continue
+            low, high = fingerprints.reshape(-1, 2)[i].tolist()
+            block_keys = keys[key_bounds[i] : key_bounds[i + 1]].tolist()
+            block = _Block((low, high), trace, block_keys, i - first)
+            finding, entries[i] = _check_block(index, over, block, check, values)
+            kinds[i] = finding.verdict.kind
+            if finding.original is not None and finding.index is not None:
+                similarity[i], containment[i] = finding.verdict[1:]
+                at = 2 * finding.original
+                rows[i] = finding.index.words[at + PAGE : at + MARK]
+
+
+def withdraw_page(columns: Columns, entries: npt.NDArray[np.uint32], page: int) -> None:
+    """Take back what a page's repeats counted; what it owns now awaits recognition.
+
+    Args:
+        columns: the index.
+        entries: uint32, the page's entries.
+        page: the page's number.
+    """
+    index = _Index(columns)
+    items = [(entry & ~REPEAT_ENTRY, entry & REPEAT_ENTRY) for entry in entries.tolist()]
+    repeated = {original for original, is_repeat in items if is_repeat}
+    for original, is_repeat in items:
+        index.put(original, MARK, NOBODY)
+        if is_repeat:
+            index.put(original, SEEN, index.get(original, SEEN) - 1)
+            index.state[REPEATS] -= index.get(original, PAGE) != NOBODY
+    for original in repeated:
+        if index.get(original, PAGE) != page:
+            index.put(original, PAGES, index.get(original, PAGES) - 1)
+
+
+def release_unclaimed(columns: Columns, entries: npt.NDArray[np.uint32], page: int) -> None:
+    """Release the originals that a page owns and did not recognise since `withdraw_page`.
+
+    Args:
+        columns: the index.
+        entries: uint32, the page's entries.
+        page: the page's number.
+    """
+    index = _Index(columns)
+    for original in entries.tolist():
+        if original & REPEAT_ENTRY or index.get(original, PAGE) != page:
+            continue
+        if index.get(original, MARK) != page:
+            index.put(original, PAGE, NOBODY)
+            index.state[ORIGINALS] -= 1
+            index.state[REPEATS] -= index.get(original, SEEN)
+            index.state[DEAD_UNITS] += record_units(index.get(original, TOKENS))
+
+
+def move_postings(
+    columns: Columns,
+    new_tags: npt.NDArray[np.uint32],
+    new_ids: npt.NDArray[np.uint32],
+    forwarded: bool,  # noqa: FBT001 - the C function's positional signature
+) -> None:
+    """Move every posting to another table, which has free slots to spare.
+
+    Args:
+        columns: the index.
+        new_tags: uint32[slots], gets the tags.
+        new_ids: uint32[slots], gets the ids.
+        forwarded: ids become the marks of their records (see `forward_records`), and those of
+            released originals are dropped.
+    """
+    index = _Index(columns)
+    to = _Index((new_tags, new_ids, index.arena, index.state))
+    new_tags[:] = 0
+    moved = 0
+    for at in np.flatnonzero(index.tags).tolist():
+        tag, original = int(index.tags[at]), int(index.ids[at])
+        original = index.get(original, MARK) if forwarded else original
+        if original:
+            *_, free = to.slots(tag)
+            new_tags[free], new_ids[free] = tag, original
+            moved += 1
+    index.state[POSTINGS] = moved
+
+
+def forward_records(columns: Columns) -> None:
+    """Write into each record's mark the id it will have once released ones are gone (0 for those).
+
+    Args:
+        columns: the index.
+    """
+    index = _Index(columns)
+    to = 1
+    for original in index.records():
+        alive = index.get(original, PAGE) != NOBODY
+        index.put(original, MARK, to if alive else 0)
+        to += record_units(index.get(original, TOKENS)) if alive else 0
+
+
+def slide_records(columns: Columns) -> None:
+    """Move each record to its forwarded place and clear the marks.
+
+    Args:
+        columns: the index.
+    """
+    index = _Index(columns)
+    used = 1
+    for original in index.records():
+        to = index.get(original, MARK)
+        units = record_units(index.get(original, TOKENS))
+        if to:
+            index.put(original, MARK, NOBODY)
+            index.arena[to : to + units] = index.arena[original : original + units].copy()
+            used = to + units
+    index.state[USED_UNITS], index.state[DEAD_UNITS] = used, 0

@@ -1,0 +1,118 @@
+"""Two traces to a verdict: native/judge.h in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dedup.kernel.reference.tokens import PAD_END, PAD_START
+
+
+class VerdictKind(IntEnum):
+    """What the kernel says of a block."""
+
+    SKIPPED = 0
+    NEW = 1
+    EXACT = 2
+    NEAR = 3
+    EXCERPT = 4
+    EXTENSION = 5
+
+
+class Verdict(NamedTuple):
+    """The verdict on a block against one original."""
+
+    kind: int
+    similarity: float
+    containment: float
+
+
+class Rule(NamedTuple):
+    """`float64[4]` of the kernel's calls: what makes a block near, or an excerpt."""
+
+    threshold: float
+    containment: float
+    ratio: float
+    shingles: float
+
+
+def judge(
+    rule: npt.NDArray[np.float64],
+    bounds: npt.NDArray[np.int64],
+    traces: npt.NDArray[np.uint16],
+    other_bounds: npt.NDArray[np.int64],
+    other_traces: npt.NDArray[np.uint16],
+    own: npt.NDArray[np.int64],
+    other: npt.NDArray[np.int64],
+    kinds: npt.NDArray[np.uint8],
+    similarity: npt.NDArray[np.float64],
+    containment: npt.NDArray[np.float64],
+) -> None:
+    """Verdicts on `m` pairs of a block and an original.
+
+    Args:
+        rule: float64[4]: threshold, containment, size ratio and shared 3-shingles of an excerpt.
+        bounds: int64, where each block's trace starts and ends in `traces`.
+        traces: uint16, traces of blocks.
+        other_bounds: int64, where each original's trace starts and ends in `other_traces`.
+        other_traces: uint16, traces of originals.
+        own: int64[m], which block; pairs of one block are best given together.
+        other: int64[m], which original.
+        kinds: uint8[m], gets NEW, NEAR, EXCERPT or EXTENSION.
+        similarity: float64[m], gets the Jaccard similarity of the padded 2-shingles.
+        containment: float64[m], gets the containment of the 3-shingles (0 where the pair shares
+            too few 2-shingles for any verdict).
+    """
+    values = Rule(*rule.tolist())
+    for i, (a, b) in enumerate(zip(own.tolist(), other.tolist(), strict=True)):
+        block = traces[bounds[a] : bounds[a + 1]].tolist()
+        original = other_traces[other_bounds[b] : other_bounds[b + 1]].tolist()
+        kinds[i], similarity[i], containment[i] = judge_pair(values, block, original)
+
+
+def judge_pair(rule: Rule, block: Sequence[int], original: Sequence[int]) -> Verdict:
+    """The verdict on a trace against an original's trace."""
+    mine, its = pairs_of(block), pairs_of(original)
+    shared = len(mine & its)
+    if shared == 0:
+        return Verdict(VerdictKind.NEW, 0.0, 0.0)
+    similarity = shared / (len(mine) + len(its) - shared)
+    near = similarity >= rule.threshold
+    if not near and shared < 3:
+        return Verdict(VerdictKind.NEW, similarity, 0.0)
+    my_triples, its_triples = triples_of(block), triples_of(original)
+    shared = len(my_triples & its_triples)
+    shorter, longer = sorted((len(my_triples), len(its_triples)))
+    containment = shared / shorter if shorter else similarity
+    if near:
+        return Verdict(VerdictKind.NEAR, similarity, containment)
+    contained = containment >= rule.containment and shared >= rule.shingles
+    if contained and shorter < rule.ratio * longer:
+        is_excerpt = len(my_triples) < len(its_triples)
+        kind = VerdictKind.EXCERPT if is_excerpt else VerdictKind.EXTENSION
+        return Verdict(kind, similarity, containment)
+    return Verdict(VerdictKind.NEW, similarity, containment)
+
+
+def pairs_of(trace: Sequence[int]) -> set[tuple[int, int]]:
+    """The padded 2-shingles of a trace."""
+    padded = [PAD_START, *trace, PAD_END]
+    return set(zip(padded, padded[1:], strict=False))
+
+
+def triples_of(trace: Sequence[int]) -> set[tuple[int, int, int]]:
+    """The plain 3-shingles of a trace."""
+    return set(zip(trace, trace[1:], trace[2:], strict=False))
+
+
+def is_better(verdict: Verdict, best: Verdict) -> bool:
+    """Near before excerpt before extension, then the higher similarity; a tie keeps the earlier."""
+    if verdict.kind == VerdictKind.NEW:
+        return False
+    if best.kind == VerdictKind.NEW or verdict.kind != best.kind:
+        return best.kind == VerdictKind.NEW or verdict.kind < best.kind
+    return verdict.similarity > best.similarity

@@ -1,0 +1,159 @@
+"""Blocks to fingerprints, traces and keys: native/sketch.h in Python and NumPy."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from dedup.kernel.reference.tokens import (
+    PAD_END,
+    PAD_START,
+    TRACE_DIGITS,
+    TRACE_UNSPACED,
+    Tables,
+    tokenise,
+)
+
+WORD_WEIGHT, UNSPACED_WEIGHT = 8, 5
+POLYNOMIAL = 0xD6E8FEB86659FD93
+SHORT_SALT = 0x9E6C63D0876A9A47
+MASK64 = (1 << 64) - 1
+
+
+def normalise(
+    buffer: bytes,
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    folded: bool,  # noqa: FBT001 - the C function's positional signature
+    tables: Tables,
+    out: npt.NDArray[np.uint8],
+    bounds: npt.NDArray[np.int64],
+    hard: npt.NDArray[np.uint8],
+) -> int:
+    """Normalised texts (UTF-8, tokens joined by one space) of `n` blocks.
+
+    Args:
+        buffer: UTF-8, lone surrogates passed through.
+        starts: int64[n], byte offset of each block in the buffer.
+        ends: int64[n], offset after it.
+        folded: the texts went through the full normaliser, so none is hard.
+        tables: INDEX, ENTRIES, EXPANSIONS, PAIRS of `dedup.kernel.unicode`.
+        out: uint8, gets the texts back to back; 3 bytes of room for a byte of input.
+        bounds: int64[n + 1], gets where each text starts and ends in `out`.
+        hard: uint8[n], gets 1 where only the full normaliser can fold the block (its text is empty
+            then).
+
+    Returns:
+        How many blocks are hard.
+    """
+    at = 0
+    bounds[0] = 0
+    for i, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
+        tokens = tokenise(bytes(buffer[start:end]), tables, folded=folded)
+        hard[i] = tokens is None
+        text = b" ".join(token.text for token in tokens or ())
+        out[at : at + len(text)] = np.frombuffer(text, dtype=np.uint8)
+        at += len(text)
+        bounds[i + 1] = at
+    return int(hard.sum())
+
+
+def sketch(
+    buffer: bytes,
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    folded: bool,  # noqa: FBT001 - the C function's positional signature
+    tables: Tables,
+    scheme: npt.NDArray[np.int64],
+    fingerprints: npt.NDArray[np.uint64],
+    trace_bounds: npt.NDArray[np.int64],
+    traces: npt.NDArray[np.uint16],
+    key_bounds: npt.NDArray[np.int64],
+    keys: npt.NDArray[np.uint64],
+    hard: npt.NDArray[np.uint8],
+) -> int:
+    """Fingerprint, token trace and LSH keys of `n` blocks.
+
+    Args:
+        buffer: UTF-8, lone surrogates passed through.
+        starts: int64[n], byte offset of each block in the buffer.
+        ends: int64[n], offset after it.
+        folded: the texts went through the full normaliser, so none is hard.
+        tables: INDEX, ENTRIES, EXPANSIONS, PAIRS of `dedup.kernel.unicode`.
+        scheme: int64[7]: weight of a long window, keys of all of them, head windows, keys of
+            these, weight of a short window, weight below which a block has short keys, how many.
+        fingerprints: uint64[n, 2], gets the low and high half of XXH3-128 of the normalised text.
+        trace_bounds: int64[n + 1], gets where each trace starts and ends.
+        traces: uint16, gets the traces; room for a value a byte of input, and one a block.
+        key_bounds: int64[n + 1], gets where each block's keys start and end.
+        keys: uint64, gets the keys; room for the scheme's maximum a block.
+        hard: uint8[n], gets 1 where only the full normaliser can fold the block (no tokens then).
+
+    Returns:
+        How many blocks are hard.
+    """
+    trace_bounds[0] = key_bounds[0] = 0
+    trace_at = key_at = 0
+    for i, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
+        tokens = tokenise(bytes(buffer[start:end]), tables, folded=folded)
+        hard[i] = tokens is None
+        tokens = tokens or []
+        digest = xxhash.xxh3_128_intdigest(b" ".join(token.text for token in tokens))
+        fingerprints.reshape(-1, 2)[i] = digest & MASK64, digest >> 64
+        trace = [token.trace for token in tokens]
+        block_keys = trace_keys(trace, scheme.tolist())
+        traces[trace_at : trace_at + len(trace)] = trace
+        keys[key_at : key_at + len(block_keys)] = block_keys
+        trace_at += len(trace)
+        key_at += len(block_keys)
+        trace_bounds[i + 1], key_bounds[i + 1] = trace_at, key_at
+    return int(hard.sum())
+
+
+def trace_keys(trace: list[int], scheme: list[int]) -> list[int]:
+    """The keys of a trace: of long windows (ascending, distinct), then of short ones."""
+    long_weight, long_keys, head_windows, head_keys, short_weight, short_below, short_keys = scheme
+    symbols = [TRACE_DIGITS if TRACE_DIGITS <= v < TRACE_UNSPACED else v for v in trace]
+    weights = [UNSPACED_WEIGHT if v >= TRACE_UNSPACED else WORD_WEIGHT for v in trace]
+    windows = window_hashes(symbols, weights, long_weight, 0)
+    chosen = set(smallest(windows, long_keys)) | set(smallest(windows[:head_windows], head_keys))
+    keys = sorted(chosen)
+    if trace and sum(weights) < short_below:
+        padded = [PAD_START, *symbols, PAD_END]
+        windows = window_hashes(
+            padded, [WORD_WEIGHT, *weights, WORD_WEIGHT], short_weight, SHORT_SALT
+        )
+        keys += smallest(windows, short_keys)
+    return keys
+
+
+def smallest(hashes: list[int], limit: int) -> list[int]:
+    """The `limit` smallest distinct hashes, ascending."""
+    return sorted(set(hashes))[:limit]
+
+
+def window_hashes(symbols: list[int], weights: list[int], weight: int, salt: int) -> list[int]:
+    """Hash of every window that weighs just enough: a polynomial over its symbols, mixed."""
+    prefix = list(accumulate(symbols, lambda s, v: (s * POLYNOMIAL + v) & MASK64, initial=0))
+    hashes = []
+    stop = held = 0
+    for start in range(len(symbols)):
+        while held < weight and stop < len(symbols):
+            held += weights[stop]
+            stop += 1
+        if held < weight:
+            break
+        value = prefix[stop] - prefix[start] * pow(POLYNOMIAL, stop - start, 1 << 64)
+        hashes.append(_mix(value & MASK64 ^ salt))
+        held -= weights[start]
+    return hashes
+
+
+def _mix(value: int) -> int:
+    """The final mix of XXH64."""
+    value = (value ^ value >> 33) * 0xC2B2AE3D27D4EB4F & MASK64
+    value = (value ^ value >> 29) * 0x165667B19E3779F9 & MASK64
+    return value ^ value >> 32

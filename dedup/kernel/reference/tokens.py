@@ -1,0 +1,154 @@
+"""Text to tokens: native/fold.h and native/tokens.h in Python."""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Iterator
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from dedup.kernel.unicode import (
+    CLASS_SHIFT,
+    EXPANDS,
+    HARD,
+    PAGE_BITS,
+    RANK_SHIFT,
+    VALUE_MASK,
+    CharClass,
+)
+
+Tables: TypeAlias = tuple[
+    npt.NDArray[np.uint16], npt.NDArray[np.uint32], npt.NDArray[np.uint32], npt.NDArray[np.uint64]
+]
+"""INDEX, ENTRIES, EXPANSIONS and PAIRS of `dedup.kernel.unicode`."""
+
+TRACE_DIGITS = 0x8000
+TRACE_UNSPACED = 0xC000
+PAD_START, PAD_END = 0, 1
+
+_ASCII_TOKEN = re.compile(rb"[0-9a-z]+")
+_ASCII_DIGIT = re.compile(rb"[0-9]")
+
+
+class Token(NamedTuple):
+    """A token: its UTF-8, and what its trace value says besides the hash."""
+
+    text: bytes
+    unspaced: bool
+    digits: bool
+
+    @property
+    def trace(self) -> int:
+        """The 16-bit trace value: 2 to 0x7FFF a word, then tokens with digits, then characters."""
+        value = xxhash.xxh3_64_intdigest(self.text)
+        if self.unspaced:
+            return int(TRACE_UNSPACED | value >> 50)
+        if self.digits:
+            return int(TRACE_DIGITS | value >> 50)
+        word = int(value >> 49)
+        return word if word >= 2 else word + 2
+
+
+def decode_utf8(data: bytes) -> Iterator[int]:
+    """The code points of Python's UTF-8 with surrogates; a malformed byte counts as U+FFFD."""
+    at = 0
+    while at < len(data):
+        lead = data[at]
+        size = 1 if lead < 0xC2 or lead > 0xF4 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+        try:
+            char = data[at : at + size].decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            char, size = "\ufffd", 1
+        yield ord(char)
+        at += size
+
+
+class _Folder:
+    """Collects the tokens of one block, code point by code point."""
+
+    def __init__(self, tables: Tables, *, folded: bool) -> None:
+        self.index, self.entries, self.expansions, self.pairs = tables
+        self.folded = folded
+        self.tokens: list[Token] = []
+        self.hard = False
+        self.text = ""
+        self.unspaced = self.digits = False
+        self.last = self.rank = 0
+        self.composed = False
+
+    def entry(self, code_point: int) -> int:
+        """The table's word for a code point."""
+        page = int(self.index[code_point >> PAGE_BITS])
+        return int(self.entries[page << PAGE_BITS | code_point & 127])
+
+    def end_token(self) -> None:
+        """Close the token that is open, if any."""
+        if self.text:
+            data = self.text.encode("utf-8", "surrogatepass")
+            self.tokens.append(Token(data, self.unspaced, self.digits))
+        self.text = ""
+        self.unspaced = self.digits = False
+
+    def composes(self, code_point: int) -> bool:
+        """Whether the last code point and this one compose."""
+        wanted = self.last << 32 | code_point
+        at = bisect.bisect_left(self.pairs, wanted)
+        return at < len(self.pairs) and int(self.pairs[at]) == wanted
+
+    def add_folded(self, code_point: int, entry: int) -> None:
+        """Take a code point that folds to itself."""
+        kind = entry >> CLASS_SHIFT & 7
+        is_mark = kind in (CharClass.MARK, CharClass.COMPOSING_MARK)
+        if kind == CharClass.SEPARATOR or (is_mark and not self.last):
+            self.end_token()
+            self.last = self.rank = 0
+            self.composed = False
+            return
+        if kind == CharClass.CHARACTER or (self.unspaced and not is_mark):
+            self.end_token()
+        self.unspaced = self.unspaced or kind == CharClass.CHARACTER
+        self.digits = self.digits or kind == CharClass.DIGIT
+        self.text += chr(code_point)
+        self.last, self.rank = code_point, entry >> RANK_SHIFT
+        self.composed = kind == CharClass.COMPOSED
+
+    def add(self, code_point: int) -> None:
+        """Take a code point as it stands in the text."""
+        entry = self.entry(code_point)
+        kind, rank = entry >> CLASS_SHIFT & 7, entry >> RANK_SHIFT
+        if kind == CharClass.INVISIBLE:
+            return
+        if not self.folded:
+            composing = kind == CharClass.COMPOSING_MARK and self.last
+            self.hard = self.hard or bool(
+                entry & HARD
+                or (self.last and rank and self.rank > rank)
+                or (composing and (self.rank or self.composed or self.composes(code_point)))
+            )
+            if self.hard:
+                return
+            if entry & EXPANDS:
+                at = entry & VALUE_MASK
+                for part in self.expansions[at + 1 : at + 1 + int(self.expansions[at])].tolist():
+                    self.add_folded(part, self.entry(part))
+                return
+            code_point = (code_point + entry) & VALUE_MASK
+        self.add_folded(code_point, entry)
+
+
+def tokenise(data: bytes, tables: Tables, *, folded: bool) -> list[Token] | None:
+    """The tokens of one block, or None where the block is hard (see native/fold.h)."""
+    if data.isascii():
+        found = _ASCII_TOKEN.findall(data.lower())
+        return [Token(text, False, bool(_ASCII_DIGIT.search(text))) for text in found]
+    folder = _Folder(tables, folded=folded)
+    for code_point in decode_utf8(data):
+        folder.add(code_point)
+        if folder.hard:
+            return None
+    folder.end_token()
+    return folder.tokens
