@@ -1,7 +1,6 @@
 """The words of the product as types: what goes in, what comes out.
 
-Plain values that know nothing of parsing, sketches, indexes or output formats. All are immutable;
-a `Report` computes its blocks when they are first asked for, from columns that never change.
+Plain, immutable values that know nothing of parsing, sketches, indexes or output formats.
 """
 
 from __future__ import annotations
@@ -79,41 +78,13 @@ class Repeat:
     verified: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A paragraph-level unit of a page.
-
-    Attributes:
-        text: the block as it stands on the page.
-        position: 0-based order on the page.
-        start: offset of the first character, in the input as given (bytes: as decoded).
-        end: offset after the last character. For text, `content[start:end] == text`; for HTML the
-            span covers the block's source.
-        line: 1-based line of `start`.
-        path: CSS path of the element that holds the block, for HTML.
-        hidden: the page does not show it (`hidden`, `display:none`, `aria-hidden`).
-        skipped: too short to be judged.
-        repeat: why it is a repeat, or None.
-        extension: the earlier, shorter original that it contains, or None. Such a block is new.
-    """
-
-    text: str
-    position: int
-    start: int
-    end: int
-    line: int
-    path: str | None = None
-    hidden: bool = False
-    skipped: bool = False
-    repeat: Repeat | None = None
-    extension: Repeat | None = None
-
-
 class PageBlocks(Protocol):
     """The blocks of one page, before any verdict. Each method takes a position."""
 
-    content: str
-    """The page as decoded text."""
+    @property
+    def content(self) -> str:
+        """The page as decoded text."""
+        ...
 
     def __len__(self) -> int:
         """How many blocks the page has."""
@@ -142,6 +113,77 @@ class PageBlocks(Protocol):
     def text_without(self, positions: Sequence[int]) -> str:
         """The page's text without these blocks (positions in ascending order)."""
         ...
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Block:
+    """A paragraph-level unit of a page, with its verdict.
+
+    Its text and place are taken from the page when they are asked for: finding places in HTML costs
+    as much as splitting it, and most blocks are never asked. Blocks are equal when everything that
+    they say is.
+
+    Attributes:
+        source: the blocks of its page.
+        position: 0-based order on the page.
+        skipped: too short to be judged.
+        repeat: why it is a repeat, or None.
+        extension: the earlier, shorter original that it contains, or None. Such a block is new.
+    """
+
+    source: PageBlocks
+    position: int
+    skipped: bool = False
+    repeat: Repeat | None = None
+    extension: Repeat | None = None
+
+    @property
+    def text(self) -> str:
+        """The block as it stands on the page."""
+        return self.source.text(self.position)
+
+    @property
+    def start(self) -> int:
+        """Offset of the first character in the input as given (bytes: as decoded).
+
+        For text, `content[start:end] == text`; for HTML the span covers the block's source.
+        """
+        return self.source.span(self.position)[0]
+
+    @property
+    def end(self) -> int:
+        """Offset after the last character."""
+        return self.source.span(self.position)[1]
+
+    @property
+    def line(self) -> int:
+        """1-based line of `start`."""
+        return self.source.line(self.position)
+
+    @property
+    def path(self) -> str | None:
+        """CSS path of the element that holds the block, for HTML."""
+        return self.source.path(self.position)
+
+    @property
+    def hidden(self) -> bool:
+        """The page does not show it (`hidden`, `display:none`, `aria-hidden`)."""
+        return self.source.hidden(self.position)
+
+    def _values(self) -> tuple[object, ...]:
+        place = (self.position, self.start, self.end, self.line, self.path, self.hidden)
+        return (self.text, *place, self.skipped, self.repeat, self.extension)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Block) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash((self.text, self.position))
+
+    def __repr__(self) -> str:
+        why = self.repeat or self.extension
+        verdict = "skipped" if self.skipped else f"{why.kind} of {why.original}" if why else "new"
+        return f"<Block {self.position}: {self.text!r}, {verdict}>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,28 +81,20 @@ INLINE void add_shingle(shingle_set *set, u64 shingle) {
     set->keys[at] = shingle;
 }
 
-/* How many distinct shingles the candidate's stream shares; call once per shingle of it. */
-INLINE size_t share_shingle(shingle_set *set, u64 shingle, u32 stamp) {
-    size_t at = find_shingle(set, shingle);
-    if (!set->keys[at] || set->stamps[at] == stamp) return 0;
-    set->stamps[at] = stamp;
-    return 1;
-}
-
 /* Visits the n + 1 padded 2-shingles, or the n - 2 plain 3-shingles, of a trace. */
 #define FOR_EACH_PAIR(trace, n, shingle, body)                                                     \
     do {                                                                                           \
-        u64 before = PAD_START;                                                                    \
-        for (size_t i = 0; i <= (n); i++) {                                                        \
-            u64 now = i < (n) ? (trace)[i] : PAD_END, shingle = before << 16 | now;                \
+        u64 left_ = PAD_START;                                                                     \
+        for (size_t i_ = 0; i_ <= (n); i_++) {                                                     \
+            u64 right_ = i_ < (n) ? (trace)[i_] : PAD_END, shingle = left_ << 16 | right_;         \
             body;                                                                                  \
-            before = now;                                                                          \
+            left_ = right_;                                                                        \
         }                                                                                          \
     } while (0)
 #define FOR_EACH_TRIPLE(trace, n, shingle, body)                                                   \
     do {                                                                                           \
-        for (size_t i = 2; i < (n); i++) {                                                         \
-            u64 shingle = (u64)(trace)[i - 2] << 32 | (u64)(trace)[i - 1] << 16 | (trace)[i];      \
+        for (size_t i_ = 2; i_ < (n); i_++) {                                                      \
+            u64 shingle = (u64)(trace)[i_ - 2] << 32 | (u64)(trace)[i_ - 1] << 16 | (trace)[i_];   \
             body;                                                                                  \
         }                                                                                          \
     } while (0)
@@ -114,25 +106,45 @@ INLINE void begin_judging(judge_scratch *j, const u16 *trace, size_t tokens) {
     j->stamp = 0;
 }
 
-/* The verdict on the block of begin_judging against one original. kind is NEW where no rule holds,
- * -1 where memory ran out. */
+/* How much of a stream of shingles lies in a set. */
+typedef struct {
+    size_t distinct; /* shingles shared, each counted once */
+    size_t adjacent; /* neighbours in the stream that are both shared */
+} overlap;
+
+INLINE void share_shingle(overlap *o, shingle_set *set, u64 shingle, u32 stamp, int *before) {
+    size_t at = find_shingle(set, shingle);
+    int shared = set->keys[at] != 0;
+    o->distinct += shared && set->stamps[at] != stamp;
+    o->adjacent += shared & *before;
+    if (shared) set->stamps[at] = stamp;
+    *before = shared;
+}
+
+/* The verdict on the block of begin_judging against one original. All zero but for kind NEW where no
+ * rule holds; kind -1 where memory ran out. Most candidates of a large index are false ones, so what
+ * one pass over the candidate can refute goes no further. */
 static verdict judge_candidate(judge_scratch *j, const verdict_rule *rule, const u16 *trace, size_t tokens) {
     verdict result = {NEW, 0, 0}, failed = {-1, 0, 0};
-    size_t shared = 0, other_distinct;
+    overlap pairs = {0, 0}, triples = {0, 0};
+    int before = 0;
     if (!j->has_pairs) {
         if (!reset_set(&j->pairs, j->tokens + 1)) return failed;
         FOR_EACH_PAIR(j->trace, j->tokens, shingle, add_shingle(&j->pairs, shingle));
         j->has_pairs = 1;
     }
     j->stamp++;
-    FOR_EACH_PAIR(trace, tokens, shingle, shared += share_shingle(&j->pairs, shingle, j->stamp));
-    if (shared == 0) return result;
+    FOR_EACH_PAIR(trace, tokens, shingle, share_shingle(&pairs, &j->pairs, shingle, j->stamp, &before));
+    /* The union is at least the block's own set; shared 3-shingles are neighbouring shared pairs. */
+    int near_possible = (double)pairs.distinct / (double)j->pairs.distinct >= rule->threshold;
+    if (!near_possible && (double)pairs.adjacent < rule->shingles) return result;
+
     if (!reset_set(&j->other, tokens + 1)) return failed;
     FOR_EACH_PAIR(trace, tokens, shingle, add_shingle(&j->other, shingle));
-    result.similarity = (double)shared / (double)(j->pairs.distinct + j->other.distinct - shared);
-    int near = result.similarity >= rule->threshold;
-    /* A triple that is shared brings two pairs that are: a cheap bound before the longer count. */
-    if (!near && shared < 3) return result;
+    size_t all = j->pairs.distinct + j->other.distinct - pairs.distinct;
+    double similarity = (double)pairs.distinct / (double)all;
+    int near = similarity >= rule->threshold;
+    if (!near && (double)pairs.adjacent < rule->shingles) return result;
 
     if (!j->has_triples) {
         if (!reset_set(&j->triples, j->tokens)) return failed;
@@ -141,19 +153,20 @@ static verdict judge_candidate(judge_scratch *j, const verdict_rule *rule, const
     }
     if (!reset_set(&j->other, tokens)) return failed;
     FOR_EACH_TRIPLE(trace, tokens, shingle, add_shingle(&j->other, shingle));
-    other_distinct = j->other.distinct;
-    shared = 0;
-    FOR_EACH_TRIPLE(trace, tokens, shingle, shared += share_shingle(&j->triples, shingle, j->stamp));
-    size_t own_distinct = j->triples.distinct;
-    size_t shorter = own_distinct < other_distinct ? own_distinct : other_distinct;
-    size_t longer = own_distinct < other_distinct ? other_distinct : own_distinct;
-    result.containment = shorter ? (double)shared / (double)shorter : result.similarity;
+    FOR_EACH_TRIPLE(trace, tokens, shingle, share_shingle(&triples, &j->triples, shingle, j->stamp, &before));
+    size_t own = j->triples.distinct, its = j->other.distinct;
+    size_t shorter = own < its ? own : its, longer = own < its ? its : own;
+    double containment = shorter ? (double)triples.distinct / (double)shorter : similarity;
     if (near) {
         result.kind = NEAR;
-    } else if (result.containment >= rule->containment && (double)shared >= rule->shingles &&
+    } else if (containment >= rule->containment && (double)triples.distinct >= rule->shingles &&
                (double)shorter < rule->ratio * (double)longer) {
-        result.kind = own_distinct < other_distinct ? EXCERPT : EXTENSION;
+        result.kind = own < its ? EXCERPT : EXTENSION;
+    } else {
+        return result;
     }
+    result.similarity = similarity;
+    result.containment = containment;
     return result;
 }
 

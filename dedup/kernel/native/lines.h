@@ -28,7 +28,7 @@ enum {
     LINE_INDENT,     /* column where its words begin, after white space and ">" marks */
     LINE_EDGE,       /* column after its last character; from U+3000 on a character has two columns,
                       * Thai and Lao signs above and below letters none */
-    LINE_FIRST,      /* columns of its first word, 64 at most */
+    LINE_FIRST,      /* columns of its first word, 64 at most, such signs counted */
     LINE_FLAGS,      /* the bits below, and how many ">" marks it begins with (15 at most) << 16 */
     LINE_FIELDS
 };
@@ -46,8 +46,7 @@ enum {
     LINE_TERMINAL = 512,   /* ends like a sentence or a clause: . ! ? : ; and their kin */
     LINE_CONTINUES = 1024, /* ends in a hyphen or a comma */
     LINE_GAP = 2048,       /* a tab or four spaces between its words (looked for up to 256 bytes) */
-    LINE_HARD = 4096,      /* two spaces or more behind it */
-    LINE_FIGURES = 8192    /* digits and punctuation alone, like a page number */
+    LINE_FIGURES = 4096    /* digits and punctuation alone, like a page number */
 };
 
 #define LINE_ONES UINT64_C(0x0101010101010101)
@@ -373,7 +372,14 @@ static int line_ending(const uint8_t *start, const uint8_t *end)
     return 0;
 }
 
-/* Columns of the first word: up to white space; a two-column character is a word of its own. */
+/* Given white space at p: U+00A0 or U+202F. */
+static inline int line_forbids_break(const uint8_t *p)
+{
+    return (p[0] == 0xC2 && p[1] == 0xA0) || (p[0] == 0xE2 && p[1] == 0x80 && p[2] == 0xAF);
+}
+
+/* Columns of the first word: up to white space where a line can be broken, which U+00A0 and U+202F
+ * forbid; a two-column character is a word of its own. */
 static int64_t line_first(const uint8_t *p, const uint8_t *end)
 {
     int64_t columns = 0;
@@ -381,7 +387,7 @@ static int64_t line_first(const uint8_t *p, const uint8_t *end)
     if (p < end && *p >= 0xE3)
         return 2;
     for (; p < end && columns < LINE_FIRST_REACH; p++) {
-        if (*p >= 0xE3 || line_white_width(p, end) > 0)
+        if (*p >= 0xE3 || (line_white_width(p, end) > 0 && !line_forbids_break(p)))
             break;
         columns += (*p & 0xC0) != 0x80;
     }
@@ -390,14 +396,15 @@ static int64_t line_first(const uint8_t *p, const uint8_t *end)
 
 static int line_has_gap(const uint8_t *p, const uint8_t *end)
 {
-    int run = 0, gap = 0;
+    int64_t size = end - p;
+    uint8_t gap = 0;
 
-    if (end - p > LINE_GAP_REACH)
+    if (size > LINE_GAP_REACH)
         return 0;
-    for (; p < end; p++) {
-        run = *p == ' ' ? run + 1 : 0;
-        gap |= run >= 4 || *p == '\t';
-    }
+    for (int64_t i = 0; i < size; i++)
+        gap |= p[i] == '\t';
+    for (int64_t i = 0; i < size - 3; i++)
+        gap |= (p[i] == ' ') & (p[i + 1] == ' ') & (p[i + 2] == ' ') & (p[i + 3] == ' ');
     return gap;
 }
 
@@ -406,11 +413,13 @@ static int64_t line_stacked(const uint8_t *p, const uint8_t *end)
 {
     int64_t marks = 0;
 
-    for (; end - p >= 3; p++) {
-        int above = p[1] & 1 ? p[2] >= 0x87 && p[2] <= 0x8E
-                             : p[2] == 0xB1 || (p[2] >= 0xB4 && p[2] <= 0xBC);
-        marks += (p[0] == 0xE0) & ((p[1] & 0xFC) == 0xB8) & above;
-    }
+    p = memchr(p, 0xE0, (size_t)(end - p));
+    if (!p)
+        return 0;
+    for (; end - p >= 3; p++)
+        if (p[0] == 0xE0 && (p[1] & 0xFC) == 0xB8)
+            marks += p[1] & 1 ? p[2] >= 0x87 && p[2] <= 0x8E
+                              : p[2] == 0xB1 || (p[2] >= 0xB4 && p[2] <= 0xBC);
     return marks;
 }
 
@@ -547,7 +556,6 @@ static int64_t scan_lines(const uint8_t *buffer, const int64_t *page_bounds, int
                         wide -= line_stacked(text, end);
                     flags |= line_marker(text, end) | line_letters(text, end) | line_ending(text, end);
                     flags |= line_has_gap(text, end) ? LINE_GAP : 0;
-                    flags |= stop - end >= 2 && end[0] == ' ' && end[1] == ' ' ? LINE_HARD : 0;
                     fields[LINE_START * capacity + lines] = start - buffer;
                     fields[LINE_END * capacity + lines] = end - buffer;
                     fields[LINE_CHAR_START * capacity + lines] = characters + before;

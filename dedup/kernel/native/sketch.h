@@ -108,8 +108,8 @@ INLINE void mix_windows(u64 *hashes, size_t n, u64 salt) {
     mix_windows_base(hashes, n, salt);
 }
 
-/* Hashes of the windows of `weight` over trace[0..n), with a pad at either end if `padded`. Returns
- * how many. The polynomial's prefix sums live in the second half of the scratch. */
+/* Hashes of the windows of `weight` over trace[0..n): long ones with digits masked; short ones (`padded`)
+ * unmasked, with a pad at either end. Returns how many. The polynomial's prefix sums live in the second half of the scratch. */
 INLINE size_t window_hashes(sketch_scratch *s, const u16 *trace, size_t n, i64 weight, int padded,
                             u64 salt) {
     u64 *hashes = s->memory, *prefix = s->memory + s->capacity;
@@ -117,7 +117,10 @@ INLINE size_t window_hashes(sketch_scratch *s, const u16 *trace, size_t n, i64 w
     u64 sum = 0;
     prefix[length++] = 0;
     if (padded) prefix[length++] = sum = PAD_START;
-    for (size_t i = 0; i < n; i++) prefix[length++] = sum = sum * POLYNOMIAL + key_symbol(trace[i]);
+    for (size_t i = 0; i < n; i++) {
+        u64 symbol = padded ? trace[i] : key_symbol(trace[i]);
+        prefix[length++] = sum = sum * POLYNOMIAL + symbol;
+    }
     if (padded) prefix[length++] = sum * POLYNOMIAL + PAD_END;
     size_t symbols = length - 1, stop = 0;
     i64 held = 0;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -63,9 +64,8 @@ def judge(
         own: int64[m], which block; pairs of one block are best given together.
         other: int64[m], which original.
         kinds: uint8[m], gets NEW, NEAR, EXCERPT or EXTENSION.
-        similarity: float64[m], gets the Jaccard similarity of the padded 2-shingles.
-        containment: float64[m], gets the containment of the 3-shingles (0 where the pair shares
-            too few 2-shingles for any verdict).
+        similarity: float64[m], gets the Jaccard similarity of the padded 2-shingles (0: NEW).
+        containment: float64[m], gets the containment of the 3-shingles (0: NEW).
     """
     values = Rule(*rule.tolist())
     for i, (a, b) in enumerate(zip(own.tolist(), other.tolist(), strict=True)):
@@ -77,31 +77,25 @@ def judge(
 def judge_pair(rule: Rule, block: Sequence[int], original: Sequence[int]) -> Verdict:
     """The verdict on a trace against an original's trace."""
     mine, its = pairs_of(block), pairs_of(original)
-    shared = len(mine & its)
-    if shared == 0:
-        return Verdict(VerdictKind.NEW, 0.0, 0.0)
-    similarity = shared / (len(mine) + len(its) - shared)
-    near = similarity >= rule.threshold
-    if not near and shared < 3:
-        return Verdict(VerdictKind.NEW, similarity, 0.0)
-    my_triples, its_triples = triples_of(block), triples_of(original)
-    shared = len(my_triples & its_triples)
-    shorter, longer = sorted((len(my_triples), len(its_triples)))
+    similarity = len(mine & its) / len(mine | its)
+    mine_long, its_long = triples_of(block), triples_of(original)
+    shared = len(mine_long & its_long)
+    shorter, longer = sorted((len(mine_long), len(its_long)))
     containment = shared / shorter if shorter else similarity
-    if near:
+    if similarity >= rule.threshold:
         return Verdict(VerdictKind.NEAR, similarity, containment)
     contained = containment >= rule.containment and shared >= rule.shingles
     if contained and shorter < rule.ratio * longer:
-        is_excerpt = len(my_triples) < len(its_triples)
+        is_excerpt = len(mine_long) < len(its_long)
         kind = VerdictKind.EXCERPT if is_excerpt else VerdictKind.EXTENSION
         return Verdict(kind, similarity, containment)
-    return Verdict(VerdictKind.NEW, similarity, containment)
+    return Verdict(VerdictKind.NEW, 0.0, 0.0)
 
 
 def pairs_of(trace: Sequence[int]) -> set[tuple[int, int]]:
     """The padded 2-shingles of a trace."""
     padded = [PAD_START, *trace, PAD_END]
-    return set(zip(padded, padded[1:], strict=False))
+    return set(pairwise(padded))
 
 
 def triples_of(trace: Sequence[int]) -> set[tuple[int, int, int]]:

@@ -10,14 +10,13 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 
-
 import numpy as np
 import numpy.typing as npt
 
 # Bits of FLAGS; their meaning stands in native/lines.h.
 _BREAK, _STRUCTURE, _BARE, _MARKER, _WEAK = 1, 2, 4, 8, 16
 _LOWER, _UPPER, _DIGIT, _CAPS = 32, 64, 128, 256
-_TERMINAL, _CONTINUES, _GAP, _HARD, _FIGURES = 512, 1024, 2048, 4096, 8192
+_TERMINAL, _CONTINUES, _GAP, _FIGURES = 512, 1024, 2048, 4096
 _FIELDS = 9
 
 _NARROW_WHITE = b"\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f "
@@ -37,7 +36,10 @@ _STACKED = re.compile(
     rb"\xe0(?:[\xb8\xba][\xb1\xb4-\xbc]|[\xb9\xbb][\x87-\x8e])",
 )
 _GAPS = re.compile(rb"    |\t")
-_FIRST_WORD = re.compile(rb"(?:(?!" + _WHITE + rb")[\x00-\xe2])*", re.DOTALL)
+_FIRST_WORD = re.compile(
+    rb"(?:\xc2\xa0|\xe2\x80\xaf|(?!" + _WHITE + rb")[\x00-\xe2])*",
+    re.DOTALL,
+)
 _ROMAN = rb"[ivxlcIVXLC]"
 _STRUCTURES = re.compile(rb"\||#{1,6}(?!#)" + _END + rb"|==|```|~~~")
 _MARKERS = re.compile(
@@ -56,8 +58,11 @@ _CLOSERS = frozenset(
     [*b"\"')]}*_", 0xBB, 0x2019, 0x201D, 0x203A, 0x300D, 0x300F, 0x3011, 0xFF09],
 )
 _TERMINALS = frozenset(
-    [*b".!?:;", 0x37E, 0x589, 0x61B, 0x61F, 0x6D4, 0x964, 0x965, 0x104B, 0x1362, 0x17D4]
-    + [0x2026, 0x203C, 0x3002, 0xFF01, 0xFF0E, 0xFF1A, 0xFF1B, 0xFF1F, 0xFF61],
+    [
+        *b".!?:;",
+        *(0x37E, 0x589, 0x61B, 0x61F, 0x6D4, 0x964, 0x965, 0x104B, 0x1362, 0x17D4, 0x2026),
+        *(0x203C, 0x3002, 0xFF01, 0xFF0E, 0xFF1A, 0xFF1B, 0xFF1F, 0xFF61),
+    ],
 )
 _CONTINUERS = frozenset([*b"-,", 0xAD, 0x60C, 0x2010, 0x3001, 0xFF0C])
 _REPLACEMENT = 0xFFFD
@@ -136,8 +141,7 @@ def _page_lines(page: bytes, base: int) -> Iterator[tuple[int, ...]]:
             end = start + len(quotes) + columns
             if not ascii_only:
                 columns += len(text.translate(None, _NARROW)) - len(_STACKED.findall(text))
-            tail = line[before + len(content) :]
-            flags = after_break | _describe(text) | (_HARD if tail.startswith(b"  ") else 0)
+            flags = after_break | _describe(text)
             yield (
                 base + at + before,
                 base + at + before + len(content),
@@ -235,7 +239,7 @@ def _code_point_before(text: bytes, end: int) -> tuple[int, int]:
         return text[end - 1], 1
     for back in range(2, min(4, end) + 1):
         if text[end - back] & 0xC0 != 0x80:
-            code, width = _code_point(text[:end], end - back) if back <= end else (0, 0)
+            code, width = _code_point(text[end - back : end], 0)
             if width == back:
                 return code, width
             break

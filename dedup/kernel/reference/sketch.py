@@ -114,7 +114,7 @@ def sketch(
 
 
 def trace_keys(trace: list[int], scheme: list[int]) -> list[int]:
-    """The keys of a trace: of long windows (ascending, distinct), then of short ones."""
+    """The keys of a trace: long windows' (digits masked; ascending, distinct), then short ones'."""
     long_weight, long_keys, head_windows, head_keys, short_weight, short_below, short_keys = scheme
     symbols = [TRACE_DIGITS if TRACE_DIGITS <= v < TRACE_UNSPACED else v for v in trace]
     weights = [UNSPACED_WEIGHT if v >= TRACE_UNSPACED else WORD_WEIGHT for v in trace]
@@ -122,7 +122,7 @@ def trace_keys(trace: list[int], scheme: list[int]) -> list[int]:
     chosen = set(smallest(windows, long_keys)) | set(smallest(windows[:head_windows], head_keys))
     keys = sorted(chosen)
     if trace and sum(weights) < short_below:
-        padded = [PAD_START, *symbols, PAD_END]
+        padded = [PAD_START, *trace, PAD_END]
         windows = window_hashes(
             padded, [WORD_WEIGHT, *weights, WORD_WEIGHT], short_weight, SHORT_SALT
         )

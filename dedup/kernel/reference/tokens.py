@@ -122,7 +122,7 @@ class _Folder:
         kind, rank = entry >> CLASS_SHIFT & 7, entry >> RANK_SHIFT
         if kind == CharClass.INVISIBLE:
             return
-        if not self.folded:
+        if not self.folded or code_point < 0x80:  # ASCII is always folded: it costs nothing
             composing = kind == CharClass.COMPOSING_MARK and self.last
             self.hard = self.hard or bool(
                 entry & HARD

@@ -1,0 +1,87 @@
+"""dedup finds repeated text blocks in scraped web pages.
+
+    import dedup
+
+    deduper = dedup.Deduper()
+    report = deduper.check(text, page="https://example.org/a")
+    for block in report.repeats:
+        print(block.text, block.repeat.kind, block.repeat.original.page)
+
+This module is a table of contents. Names are imported when they are first used, so that
+`dedup --help` does not wait for NumPy.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dedup.detector import Deduper
+    from dedup.errors import (
+        DecodeError,
+        DedupError,
+        IndexFailure,
+        IndexFullError,
+        IndexMismatchError,
+        InputError,
+        KernelError,
+        PageError,
+        PageTooLargeError,
+        SettingsError,
+    )
+    from dedup.model import Block, Original, Page, Repeat, Stats
+    from dedup.report import Report
+    from dedup.settings import Settings
+
+_HOMES = {
+    "dedup.detector": ("Deduper",),
+    "dedup.errors": (
+        "DecodeError",
+        "DedupError",
+        "IndexFailure",
+        "IndexFullError",
+        "IndexMismatchError",
+        "InputError",
+        "KernelError",
+        "PageError",
+        "PageTooLargeError",
+        "SettingsError",
+    ),
+    "dedup.model": ("Block", "Original", "Page", "Repeat", "Stats"),
+    "dedup.report": ("Report",),
+    "dedup.settings": ("Settings",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Block",
+    "DecodeError",
+    "DedupError",
+    "Deduper",
+    "IndexFailure",
+    "IndexFullError",
+    "IndexMismatchError",
+    "InputError",
+    "KernelError",
+    "Original",
+    "Page",
+    "PageError",
+    "PageTooLargeError",
+    "Repeat",
+    "Report",
+    "Settings",
+    "SettingsError",
+    "Stats",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its home."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'dedup' has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,201 @@
+"""`dedup check`: judge pages, tell what repeats, let the exit status say whether that is allowed.
+
+The command is options around library calls: `inputs.find`, `Deduper.check_many` and a report.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Protocol
+
+import click
+
+if TYPE_CHECKING:
+    from dedup.cli.output import Output
+    from dedup.reports import Look, Result
+    from dedup.reports.model import Judged
+
+FOUND = 1
+ERROR = 2
+INTERRUPTED = 130
+
+
+class Report(Protocol):
+    """What every format can do."""
+
+    def page(self, judged: Judged) -> None:
+        """Take the verdicts on a page, when they are decided."""
+
+    def finish(self, result: Result) -> None:
+        """Write the rest."""
+
+
+def text_report(output: Output, look: Look) -> Report:
+    """The report for people."""
+    from dedup.reports import TextReport  # noqa: PLC0415 - late, for a quick --help
+
+    return TextReport(output.write_text, look)
+
+
+def json_report(output: Output, _look: Look) -> Report:
+    """One JSON object."""
+    from dedup.reports import JsonReport  # noqa: PLC0415
+
+    return JsonReport(output.write)
+
+
+def json_lines_report(output: Output, _look: Look) -> Report:
+    """A JSON object a line."""
+    from dedup.reports import JsonLinesReport  # noqa: PLC0415
+
+    return JsonLinesReport(output.write)
+
+
+FORMATS: dict[str, Callable[[Output, Look], Report]] = {
+    "text": text_report,
+    "json": json_report,
+    "jsonl": json_lines_report,
+}
+
+
+@click.command(
+    epilog="Exit status: 0 no more repeats than allowed, 1 more, 2 an error (a page that cannot be"
+    " read or judged is one: it is named, the others are judged all the same), 130 interrupted.",
+)
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--index", default="memory://", show_default=True, help="Where originals live.")
+@click.option(
+    "--namespace", default="default", show_default=True, help="Which of the store's indexes to use."
+)
+@click.option(
+    "--threshold", type=float, default=0.6, show_default=True, help="Least similarity, over 0 to 1."
+)
+@click.option(
+    "--min-words", type=int, default=5, show_default=True, help="Blocks with fewer are not judged."
+)
+@click.option(
+    "--format",
+    "report_format",
+    type=click.Choice(list(FORMATS)),
+    default="text",
+    show_default=True,
+    help="Report for people, as one JSON object, or as a JSON object a line.",
+)
+@click.option("-o", "--output", default="-", metavar="FILE", help="Write the report to a file.")
+@click.option(
+    "--top",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="Groups in the text report; 0: all, with all their repeats.",
+)
+@click.option(
+    "--max-repeats",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Repeats allowed before the exit status is 1.",
+)
+@click.option("--exit-zero", is_flag=True, help="Exit 0 whatever repeats; errors still exit 2.")
+@click.option("--stdin-name", default="-", metavar="NAME", help="Page id for standard input.")
+@click.option(
+    "--max-page-mb",
+    type=click.FloatRange(min=0, min_open=True),
+    default=256,
+    show_default=True,
+    help="Do not read larger pages (unpacked size).",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings.")
+def check(  # noqa: PLR0917 - click passes all by name
+    paths: tuple[str, ...],
+    index: str,
+    namespace: str,
+    threshold: float,
+    min_words: int,
+    report_format: str,
+    output: str,
+    top: int,
+    max_repeats: int,
+    exit_zero: bool,  # noqa: FBT001
+    stdin_name: str,
+    max_page_mb: float,
+    quiet: bool,  # noqa: FBT001
+) -> int:
+    """Find repeated blocks in pages.
+
+    PATH is a file, a folder (its .txt .md .html .htm .xhtml files, at any depth, hidden ones left
+    out) or - for standard input. Any of them may be gzipped. A file that you name yourself is read
+    whatever it is called. What comes first is the original, what is like it afterwards the repeat.
+    """
+    from dedup.cli import console  # noqa: PLC0415 - late, for a quick --help
+    from dedup.cli.output import Output, refuse_inputs  # noqa: PLC0415
+    from dedup.inputs import check_inputs, find  # noqa: PLC0415
+    from dedup.reports import Look, Result  # noqa: PLC0415
+
+    refuse_inputs(output, paths)
+    result = Result()
+    with ExitStack() as stack:
+        destination = stack.enter_context(Output(output))
+        inputs = find(
+            paths,
+            stdin_name=stdin_name,
+            exclude=destination.places,
+            max_bytes=int(max_page_mb * 1e6),
+        )
+        from dedup import Deduper  # noqa: PLC0415 - after the paths were found to be good
+
+        deduper = stack.enter_context(
+            Deduper(index, namespace=namespace, threshold=threshold, min_words=min_words)
+        )
+        on_terminal = destination.to_stdout and console.is_terminal(sys.stdout)
+        # Lines that stream to the same terminal would be torn by a progress line.
+        torn = on_terminal and report_format != "text"
+        shown = console.is_terminal(sys.stderr) and not quiet and not torn
+        progress = console.Progress(shown=shown)
+        stack.callback(progress.clear)
+        colour = destination.to_stdout and console.has_colour(sys.stdout)
+        look = Look(console.width(), colour=colour, top=top)
+        report = FORMATS[report_format](destination, look)
+        with console.Interruption() as interruption, suppress(KeyboardInterrupt):
+            pages = progress.reading(interruption.ending(inputs))
+            for judged in check_inputs(deduper.check_many, pages):
+                result.add(judged)
+                report.page(judged)
+                progress.judged(judged)
+        result.interrupted = interruption.happened
+        progress.clear()
+        report.finish(result)
+        destination.commit()
+    return conclude(result, allowed=None if exit_zero else max_repeats, quiet=quiet)
+
+
+def conclude(result: Result, *, allowed: int | None, quiet: bool) -> int:
+    """Say on stderr what went wrong, and return the exit status.
+
+    Args:
+        result: what was decided.
+        allowed: repeats that are no reason to fail; None: any number.
+        quiet: no warnings.
+    """
+    from dedup.cli.console import say  # noqa: PLC0415
+
+    summary = result.summary()
+    if result.errors:
+        first = result.errors[0]
+        message = first.error if first.page in first.error else f"{first.page}: {first.error}"
+        if summary.errors > 1:
+            message = f"{summary.errors:,} of {summary.pages:,} pages; the first: {message}"
+        say("error", message)
+    if result.interrupted:
+        if not quiet:
+            pages = "1 page" if summary.pages == 1 else f"{summary.pages:,} pages"
+            say(
+                "warning",
+                f"interrupted after {pages}; the report has only what was decided before",
+            )
+        return INTERRUPTED
+    if result.errors:
+        return ERROR
+    return 0 if allowed is None or summary.repeats <= allowed else FOUND

@@ -1,0 +1,155 @@
+"""The terminal and its streams: messages, progress, colour, width, Ctrl-C.
+
+stdout belongs to the report. Everything here writes to stderr, and progress only to a terminal.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from types import FrameType, TracebackType
+from typing import Any, Self, TextIO, TypeVar
+
+from dedup.inputs import UnreadPage
+from dedup.model import Page
+from dedup.reports.columns import cut, printable
+from dedup.reports.model import Judged
+
+Item = TypeVar("Item")
+
+WIDEST = 120
+"""Columns beyond which lines are hard to read, however wide the terminal."""
+
+INTERVAL = 0.1
+"""Seconds between two states of the progress line."""
+
+
+def say(kind: str, message: str) -> None:
+    """Write a message to stderr, on one line, whatever the encoding there."""
+    if sys.stderr is None:
+        return
+    encoding = sys.stderr.encoding or "utf-8"
+    line = f"dedup: {kind}: {printable(message)}\n"
+    with suppress(OSError):  # nobody listens
+        sys.stderr.write(line.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stderr.flush()
+
+
+def width() -> int:
+    """Columns for a text report: the terminal's, `COLUMNS`, or 80."""
+    return min(shutil.get_terminal_size((80, 24)).columns, WIDEST)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person sees what is written there."""
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def has_colour(stream: TextIO | None) -> bool:
+    """Whether colours are welcome there (https://no-color.org)."""
+    dumb = os.environ.get("TERM") == "dumb"
+    return is_terminal(stream) and not dumb and not os.environ.get("NO_COLOR")
+
+
+class Progress:
+    """A line on stderr that says how far a run has come; nothing where it is switched off."""
+
+    def __init__(self, *, shown: bool) -> None:
+        self._shown = shown
+        self._start = time.monotonic()
+        self._due = self._start + INTERVAL
+        self._pages = self._blocks = self._repeats = self._bytes = 0
+
+    def reading(self, inputs: Iterable[Page | UnreadPage]) -> Iterator[Page | UnreadPage]:
+        """Pass the pages on and count what they weigh."""
+        for item in inputs:
+            if isinstance(item, Page):
+                self._bytes += len(item.content)
+                self._show()
+            yield item
+
+    def judged(self, judged: Judged) -> None:
+        """Count a page that was decided."""
+        self._pages += 1
+        self._blocks += len(judged.blocks)
+        self._repeats += len(judged.repeats)
+        self._show()
+
+    def clear(self) -> None:
+        """Leave the line empty for what follows."""
+        if self._shown:
+            self._write("")
+
+    def _show(self) -> None:
+        now = time.monotonic()
+        if not self._shown or now < self._due:
+            return
+        self._due = now + INTERVAL
+        rate = self._bytes / 1e6 / (now - self._start)
+        line = (
+            f"{self._pages:,} pages, {self._blocks:,} blocks, {self._repeats:,} repeats,"
+            f" {rate:.1f} MB/s"
+        )
+        self._write(cut(line, shutil.get_terminal_size().columns - 1))
+
+    def _write(self, line: str) -> None:
+        with suppress(OSError):
+            sys.stderr.write(f"\r\x1b[K{line}")
+            sys.stderr.flush()
+
+
+class Interruption:
+    """Ctrl-C as the end of the input: what was read is judged, what was judged is reported.
+
+    Nothing is torn in the middle of a page, a batch or a line of a report. A second Ctrl-C does not
+    wait.
+
+    Attributes:
+        happened: somebody pressed Ctrl-C.
+    """
+
+    def __init__(self) -> None:
+        self.happened = False
+        self._reading = False
+        self._previous: Any = None
+
+    def __enter__(self) -> Self:
+        """Take over Ctrl-C, in the main thread; elsewhere it never arrives."""
+        with suppress(ValueError):
+            self._previous = signal.signal(signal.SIGINT, self._interrupt)
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        """Give it back."""
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)
+
+    def ending(self, inputs: Iterable[Item]) -> Iterator[Item]:
+        """The inputs, up to the interruption."""
+        iterator = iter(inputs)
+        while not self.happened:
+            try:
+                # Only here may it take long without end: a pipe into which nobody writes.
+                self._reading = True
+                item = next(iterator)
+            except (StopIteration, KeyboardInterrupt):
+                return
+            finally:
+                self._reading = False
+            yield item
+
+    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        if self._reading or self.happened:
+            self.happened = True
+            raise KeyboardInterrupt
+        self.happened = True

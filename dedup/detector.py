@@ -1,0 +1,180 @@
+"""The `Deduper`: pages in, reports out, over any index.
+
+Pages go through in batches: decode, split into blocks, sketch, then one operation of the index. Only
+the index remembers anything. What is decided about a page is decided by the stages; this is the
+order in which they run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+from dedup.errors import SettingsError
+from dedup.index import open_index
+from dedup.model import Format, Page, Stats
+from dedup.pages import PageBatch
+from dedup.report import Report
+from dedup.settings import Settings
+
+PageLike: TypeAlias = Page | tuple[str | bytes, str]
+
+BATCH_PAGES, BATCH_CHARACTERS = 256, 1 << 20
+"""A batch of `check_many` ends at whichever comes first: enough to keep the kernel busy."""
+
+
+class Deduper:
+    """Finds repeated blocks among the pages that it is shown.
+
+    Args:
+        index: where originals are kept: `memory://` is this process.
+        namespace: which of the store's independent indexes.
+        options: the fields of `Settings`, by name.
+
+    Raises:
+        SettingsError: an option is unknown or cannot take its value, or the URL names no store.
+        IndexFailure: the index cannot be opened.
+
+    A deduper can be shared by threads; each call is atomic.
+    """
+
+    def __init__(
+        self, index: str = "memory://", *, namespace: str = "default", **options: Any
+    ) -> None:
+        if not isinstance(namespace, str) or not namespace:
+            raise SettingsError(f"namespace={namespace!r}: give a name that is not empty")
+        self.settings = Settings.from_mapping(options)
+        self.namespace = namespace
+        self._index = open_index(index, namespace, self.settings)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def check(
+        self,
+        content: str | bytes,
+        page: str,
+        *,
+        format: Format = "auto",  # noqa: A002 - the contract's word
+        encoding: str | None = None,
+    ) -> Report:
+        """Judge a page's blocks and add what is new, atomically.
+
+        Checking the same page id again is idempotent: its own originals are recognised, and those
+        whose blocks left the page are released.
+
+        Args:
+            content: text, or bytes as they were fetched.
+            page: the page's id.
+            format: `"text"`, `"html"`, or `"auto"` to look.
+            encoding: the charset that a transport declared for bytes.
+
+        Raises:
+            PageError: the page cannot be judged (`check_many` reports it instead).
+        """
+        return _or_raise(self._check_batch([Page(content, page, format, encoding)]))
+
+    def check_many(
+        self, pages: Iterable[PageLike], *, batch_pages: int = BATCH_PAGES
+    ) -> Iterator[Report]:
+        """Check many pages, in order and lazily: about a batch is in memory at a time.
+
+        The verdicts do not depend on the batches. A page that cannot be judged gives a report with
+        `error` set, in its place.
+
+        Args:
+            pages: `Page`s, or pairs of content and page id.
+            batch_pages: most pages that go through together (1 or more).
+        """
+        if batch_pages < 1:
+            raise SettingsError(f"batch_pages={batch_pages!r}: give a whole number from 1 on")
+        for batch in _batches(pages, batch_pages):
+            yield from self._check_batch(batch)
+
+    def lookup(
+        self,
+        content: str | bytes,
+        page: str = "",
+        *,
+        format: Format = "auto",  # noqa: A002 - the contract's word
+        encoding: str | None = None,
+        threshold: float | None = None,
+    ) -> Report:
+        """The report that `check` would give; the index does not change.
+
+        Args:
+            content: text, or bytes as they were fetched.
+            page: the page's id, if it has one: its own originals do not count as repeats.
+            format: `"text"`, `"html"`, or `"auto"` to look.
+            encoding: the charset that a transport declared for bytes.
+            threshold: another threshold for this question.
+
+        Raises:
+            PageError: the page cannot be judged.
+            SettingsError: the threshold cannot be meant.
+        """
+        settings = self.settings
+        if threshold is not None:
+            settings = Settings.from_mapping(settings.to_mapping() | {"threshold": threshold})
+        batch = PageBatch([Page(content, page, format, encoding)])
+        verdicts = self._index.lookup(
+            batch.sketches, batch.names, batch.bounds, int(time.time()), settings
+        )
+        return _or_raise(batch.reports(verdicts))
+
+    def forget(self, page: str) -> bool:
+        """Remove what a page owns. False: the index does not know the page."""
+        return self._index.forget(page)
+
+    def stats(self) -> Stats:
+        """What the index holds."""
+        return self._index.stats()
+
+    def clear(self) -> None:
+        """Remove everything from this namespace."""
+        self._index.clear()
+
+    def close(self) -> None:
+        """Let go of the index. Nothing else may be called afterwards."""
+        self._index.close()
+
+    def _check_batch(self, pages: list[Page]) -> Iterator[Report]:
+        batch = PageBatch(pages)
+        verdicts = self._index.check(batch.sketches, batch.names, batch.bounds, int(time.time()))
+        return batch.reports(verdicts)
+
+
+def _batches(pages: Iterable[PageLike], batch_pages: int) -> Iterator[list[Page]]:
+    """Lists of pages: at most so many, and not much more than BATCH_CHARACTERS."""
+    source = iter(pages)
+    while True:
+        batch: list[Page] = []
+        size = 0
+        for given in islice(source, batch_pages):
+            page = given if isinstance(given, Page) else Page(*given)
+            batch.append(page)
+            size += len(page.content)
+            if size >= BATCH_CHARACTERS:
+                break
+        if not batch:
+            return
+        yield batch
+
+
+def _or_raise(reports: Iterator[Report]) -> Report:
+    """The one report; its error is raised."""
+    report = next(reports)
+    if report.error:
+        raise report.error
+    return report

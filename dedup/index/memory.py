@@ -1,0 +1,360 @@
+"""The index in this process: a posting table and an arena of originals, worked on by the kernel.
+
+Here is what the kernel leaves to Python: page numbers, the log of what each page owns and repeats,
+and room (arrays grow before a batch, and are compacted after much was released). The layout of the
+arrays is told in `kernel/native/index.h`. Thread-safe: one operation at a time.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from array import array
+from collections.abc import Container, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from dedup import kernel
+from dedup.errors import IndexFullError
+from dedup.model import Stats
+from dedup.settings import Settings
+from dedup.sketch import Sketches
+from dedup.verdict import VerdictKind, Verdicts, rule_of
+
+RECORD_UNITS = 5
+"""8-byte units of a record before its trace."""
+MARK_WORD = 8
+"""The 32-bit word of a record that carries its new id while the arena is compacted."""
+USED_UNITS, DEAD_UNITS, POSTINGS, ORIGINALS, REPEATS, STATE_SIZE = range(6)
+REPEAT_ENTRY = np.uint32(0x80000000)
+MAX_UNITS = 0x80000000
+"""Ids are units, and one bit of an entry is taken: 16 GiB of originals."""
+
+FULLEST, GROWTH = 0.8, 1.2
+"""The posting table grows when more than this share is taken, to this much more: linear probing is
+still short at 0.8, and a step of a fifth leaves it two thirds to four fifths full."""
+FIRST_SLOTS, FIRST_UNITS, FIRST_LOG = 1 << 10, 1 << 13, 1 << 10
+WORTH_COMPACTING = 1 << 20
+"""Dead units (8 MiB), or log entries, that are worth a pass over everything."""
+UNKNOWN_PAGE = 0xFFFFFFFE
+"""The page number of a lookup under an id that the index does not know."""
+
+
+class _Tables:
+    """The four arrays that the kernel calls an index."""
+
+    def __init__(self, slots: int = FIRST_SLOTS, units: int = FIRST_UNITS) -> None:
+        self.tags = np.zeros(slots, dtype=np.uint32)
+        self.ids = np.zeros(slots, dtype=np.uint32)
+        self.arena = np.zeros(units, dtype=np.uint64)
+        self.state = np.zeros(STATE_SIZE, dtype=np.int64)
+        self.state[USED_UNITS] = 1
+
+    @property
+    def columns(
+        self,
+    ) -> tuple[
+        npt.NDArray[np.uint32],
+        npt.NDArray[np.uint32],
+        npt.NDArray[np.uint64],
+        npt.NDArray[np.int64],
+    ]:
+        return self.tags, self.ids, self.arena, self.state
+
+    def reserve(self, sketches: Sketches) -> None:
+        """Make room for all of these blocks.
+
+        Raises:
+            IndexFullError: they do not fit; nothing was changed.
+        """
+        used = int(self.state[USED_UNITS])
+        needed = used + int((RECORD_UNITS + (sketches.tokens * 2 + 7) // 8).sum())
+        if needed > MAX_UNITS:
+            raise IndexFullError(
+                f"the index in memory holds {MAX_UNITS >> 27} GiB of originals at most: "
+                "use a namespace for each crawl or site"
+            )
+        if needed > len(self.arena):
+            # In place where the allocator can; a small step, since growing costs little.
+            room = min(MAX_UNITS, needed + needed // 16 + FIRST_UNITS)
+            self.arena.resize(room, refcheck=False)
+        postings = int(self.state[POSTINGS]) + int(sketches.key_bounds[-1]) + len(sketches)
+        if postings > FULLEST * len(self.tags):
+            self.move_postings(int(max(postings / FULLEST + 1, len(self.tags) * GROWTH)))
+
+    def move_postings(self, slots: int, *, forwarded: bool = False) -> None:
+        """Put the postings into a table of so many slots."""
+        tags, ids = np.zeros(slots, dtype=np.uint32), np.zeros(slots, dtype=np.uint32)
+        kernel.move_postings(self.columns, tags, ids, forwarded)
+        self.tags, self.ids = tags, ids
+
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        return sum(column.nbytes for column in self.columns)
+
+
+class _PageLog:
+    """The entries of every page, back to back; a page that is checked again gets a new place."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+        self.names: list[str | None] = []
+        self.firsts = array("Q")
+        self.counts = array("I")
+        self.entries = np.zeros(FIRST_LOG, dtype=np.uint32)
+        self.used = self.dead = 0
+
+    def add_page(self, name: str) -> int:
+        """A number for a new page."""
+        number = len(self.names)
+        self.numbers[name] = number
+        self.names.append(name)
+        self.firsts.append(0)
+        self.counts.append(0)
+        return number
+
+    def of(self, number: int) -> npt.NDArray[np.uint32]:
+        """A page's entries."""
+        first = self.firsts[number]
+        return self.entries[first : first + self.counts[number]]
+
+    def write(
+        self, numbers: list[int], entries: npt.NDArray[np.uint32], counts: Sequence[int]
+    ) -> None:
+        """Write the entries of pages anew, back to back."""
+        if self.used + len(entries) > len(self.entries):
+            room = self.used + len(entries)
+            self.entries.resize(room + room // 16 + FIRST_LOG, refcheck=False)
+        self.entries[self.used : self.used + len(entries)] = entries
+        for number, count in zip(numbers, counts, strict=True):
+            self.dead += self.counts[number]
+            self.firsts[number], self.counts[number] = self.used, count
+            self.used += count
+
+    def drop_page(self, number: int) -> None:
+        """Take a page out."""
+        name = self.names[number]
+        if name is not None:
+            del self.numbers[name]
+        self.names[number] = None
+        self.dead += self.counts[number]
+        self.counts[number] = 0
+
+    def rewrite(self, entries: npt.NDArray[np.uint32]) -> None:
+        """Close the gaps, taking each live page's entries from `entries` (0: one to leave out)."""
+        firsts, counts = (
+            np.array(self.firsts, dtype=np.int64),
+            np.array(self.counts, dtype=np.int64),
+        )
+        total = int(counts.sum())
+        # The place in the old log of each entry of the new one, page by page.
+        starts = np.cumsum(counts) - counts
+        places = np.repeat(firsts - starts, counts) + np.arange(total)
+        kept = entries[places]
+        present = kept > 0
+        before = np.zeros(total + 1, dtype=np.int64)
+        np.cumsum(present, out=before[1:])
+        self.firsts = array("Q", before[starts].tolist())
+        self.counts = array("I", (before[starts + counts] - before[starts]).tolist())
+        self.entries = np.concatenate((kept[present], np.zeros(FIRST_LOG, dtype=np.uint32)))
+        self.used, self.dead = int(before[-1]), 0
+
+    def nbytes(self) -> int:
+        """Bytes of the log and of the page ids, by sampling their lengths."""
+        sample = self.names[:: max(1, len(self.names) // 1000)]
+        names = sum(sys.getsizeof(name) for name in sample) * len(self.names) // max(1, len(sample))
+        tables = sys.getsizeof(self.numbers) + sys.getsizeof(self.names) + 28 * len(self.names)
+        columns = 8 * len(self.firsts) + 4 * len(self.counts)
+        return self.entries.nbytes + names + tables + columns
+
+
+class MemoryIndex:
+    """An index in this process."""
+
+    def __init__(self, settings: Settings, namespace: str = "default") -> None:
+        self._settings = settings
+        self._namespace = namespace
+        self._rule = rule_of(settings)
+        self._lock = threading.Lock()
+        self._tables = _Tables()
+        self._log = _PageLog()
+
+    def check(
+        self, sketches: Sketches, pages: Sequence[str], bounds: npt.NDArray[np.int64], now: int
+    ) -> Verdicts:
+        """See `Index.check`."""
+        job = _Job(sketches, bounds, now, self._settings)
+        with self._lock:
+            self._tables.reserve(sketches)
+            at = 0
+            while at < len(pages):
+                known = self._log.numbers.get(pages[at])
+                if known is None:
+                    numbers = self._number_fresh(pages, at)
+                    self._judge(job, at, numbers)
+                    at += len(numbers)
+                else:
+                    held = self._log.of(known).copy()
+                    kernel.withdraw_page(self._tables.columns, held, known)
+                    self._judge(job, at, [known])
+                    kernel.release_unclaimed(self._tables.columns, held, known)
+                    at += 1
+            names = self._name_pages(job)
+            self._compact_where_worth_it()
+        return job.verdicts(names)
+
+    def lookup(
+        self,
+        sketches: Sketches,
+        pages: Sequence[str],
+        bounds: npt.NDArray[np.int64],
+        now: int,
+        settings: Settings,
+    ) -> Verdicts:
+        """See `Index.lookup`. A page's own new blocks go to an overlay that is thrown away."""
+        job = _Job(sketches, bounds, now, settings)
+        names: dict[int, str] = {}
+        with self._lock:
+            for at, page in enumerate(pages):
+                # Unknown pages of one call need numbers of their own, for their names.
+                number = self._log.numbers.get(page, UNKNOWN_PAGE - at)
+                overlay = _Tables()
+                overlay.reserve(sketches)
+                job.run(self._tables, overlay, at, [number])
+                names[number] = page
+            names |= self._name_pages(job, beside=names)
+        return job.verdicts(names)
+
+    def forget(self, page: str) -> bool:
+        """See `Index.forget`."""
+        with self._lock:
+            number = self._log.numbers.get(page)
+            if number is None:
+                return False
+            held = self._log.of(number).copy()
+            kernel.withdraw_page(self._tables.columns, held, number)
+            kernel.release_unclaimed(self._tables.columns, held, number)
+            self._log.drop_page(number)
+            self._compact_where_worth_it()
+            return True
+
+    def stats(self) -> Stats:
+        """See `Index.stats`."""
+        with self._lock:
+            state = self._tables.state
+            return Stats(
+                url="memory://",
+                namespace=self._namespace,
+                pages=len(self._log.numbers),
+                originals=int(state[ORIGINALS]),
+                repeats=int(state[REPEATS]),
+                bytes=self._tables.nbytes() + self._log.nbytes(),
+            )
+
+    def clear(self) -> None:
+        """See `Index.clear`."""
+        with self._lock:
+            self._tables = _Tables()
+            self._log = _PageLog()
+
+    def close(self) -> None:
+        """See `Index.close`."""
+        self.clear()
+
+    def _number_fresh(self, pages: Sequence[str], first: int) -> list[int]:
+        """Numbers for the pages from `first` on, up to the next one that the index knows."""
+        numbers = []
+        for page in pages[first:]:
+            if page in self._log.numbers:
+                break
+            numbers.append(self._log.add_page(page))
+        return numbers
+
+    def _judge(self, job: _Job, first: int, numbers: list[int]) -> None:
+        """Judge some pages in a row and write their entries."""
+        entries, counts = job.run(self._tables, None, first, numbers)
+        self._log.write(numbers, entries, counts)
+
+    def _name_pages(self, job: _Job, beside: Container[int] = ()) -> dict[int, str]:
+        """The ids of the pages that own the originals found, but for the numbers in `beside`."""
+        numbers = np.unique(job.details[job.kinds >= VerdictKind.EXACT, 0]).tolist()
+        return {n: self._log.names[n] or "" for n in numbers if n not in beside}
+
+    def _compact_where_worth_it(self) -> None:
+        """Squeeze out what was released, once it is worth a pass over everything."""
+        tables, log = self._tables, self._log
+        dead, used = int(tables.state[DEAD_UNITS]), int(tables.state[USED_UNITS])
+        if dead > WORTH_COMPACTING and dead > used // 3:
+            self._compact()
+        elif log.dead > WORTH_COMPACTING and log.dead > log.used // 2:
+            log.rewrite(log.entries[: log.used])
+
+    def _compact(self) -> None:
+        """Renumber the originals without the released ones: postings, log, then the records."""
+        tables, log = self._tables, self._log
+        kernel.forward_records(tables.columns)
+        live = int(tables.state[POSTINGS] / FULLEST * GROWTH) + FIRST_SLOTS
+        tables.move_postings(live, forwarded=True)
+        marks = tables.arena.view(np.uint32)
+        entries = log.entries[: log.used]
+        renumbered = marks[2 * (entries & ~REPEAT_ENTRY).astype(np.int64) + MARK_WORD]
+        log.rewrite(np.where(renumbered > 0, renumbered | (entries & REPEAT_ENTRY), 0))
+        kernel.slide_records(tables.columns)
+        used = int(tables.state[USED_UNITS])
+        del marks
+        tables.arena.resize(used + used // 16 + FIRST_UNITS, refcheck=False)
+
+
+class _Job:
+    """One batch on its way through the kernel, and what comes out."""
+
+    def __init__(
+        self, sketches: Sketches, bounds: npt.NDArray[np.int64], now: int, settings: Settings
+    ) -> None:
+        n = len(sketches)
+        self.batch = (
+            sketches.fingerprints,
+            sketches.trace_bounds,
+            sketches.traces,
+            sketches.key_bounds,
+            sketches.keys,
+        )
+        self.bounds, self.now = bounds, now
+        self.min_words, self.rule = settings.min_words, rule_of(settings)
+        self.kinds = np.zeros(n, dtype=np.uint8)
+        self.similarity = np.zeros(n, dtype=np.float64)
+        self.containment = np.zeros(n, dtype=np.float64)
+        self.details = np.empty((n, 6), dtype=np.uint32)
+        self.entries = np.empty(n, dtype=np.uint32)
+
+    def run(
+        self, tables: _Tables, overlay: _Tables | None, first: int, numbers: list[int]
+    ) -> tuple[npt.NDArray[np.uint32], list[int]]:
+        """Judge the pages from `first` on; returns their entries and how many each page has."""
+        span = self.bounds[first : first + len(numbers) + 1]
+        kernel.check_blocks(
+            tables.columns,
+            overlay.columns if overlay else None,
+            self.batch,
+            span,
+            np.array(numbers, dtype=np.uint32),
+            self.now,
+            self.min_words,
+            overlay is not None,
+            self.rule,
+            self.kinds,
+            self.similarity,
+            self.containment,
+            self.details,
+            self.entries,
+        )
+        judged = self.kinds[span[0] : span[-1]] != VerdictKind.SKIPPED
+        before = np.zeros(len(judged) + 1, dtype=np.int64)
+        np.cumsum(judged, out=before[1:])
+        counts: list[int] = np.diff(before[span - span[0]]).tolist()
+        return self.entries[span[0] : span[-1]][judged], counts
+
+    def verdicts(self, names: dict[int, str]) -> Verdicts:
+        """The verdicts, with the ids of the pages that they point to."""
+        return Verdicts(self.kinds, self.similarity, self.containment, self.details, names)

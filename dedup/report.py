@@ -1,0 +1,207 @@
+"""The answer for one page: its blocks with their verdicts, made when they are asked for.
+
+A report is a view of columns that never change afterwards, so a batch of reports costs little until
+somebody looks at its blocks. Knows nothing of output formats (`dedup.reports`) or of stores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, overload
+from urllib.parse import urlsplit
+
+from dedup.errors import PageError
+from dedup.model import Block, Kind, Original, PageBlocks, Repeat, Scope
+from dedup.verdict import VerdictKind, Verdicts
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+_KINDS: dict[int, Kind] = {
+    VerdictKind.EXACT: "exact",
+    VerdictKind.NEAR: "near",
+    VerdictKind.EXCERPT: "excerpt",
+    VerdictKind.EXTENSION: "extension",
+}
+
+
+_REPEATS = (VerdictKind.EXACT, VerdictKind.NEAR, VerdictKind.EXCERPT)
+
+
+class Report:
+    """What was found on one page.
+
+    Attributes:
+        page: the page's id.
+        error: why the page could not be judged, or None. Such a report has no blocks.
+    """
+
+    __slots__ = ("_content", "_first", "_verdicts", "error", "page")
+
+    page: str
+    error: PageError | None
+
+    def __init__(
+        self,
+        page: str,
+        content: PageBlocks | None = None,
+        verdicts: Verdicts | None = None,
+        first: int = 0,
+        error: PageError | None = None,
+    ) -> None:
+        """Made by a `Deduper`: `first` is the row of the page's first block in the verdicts."""
+        self.page = page
+        self.error = error
+        self._content = content
+        self._verdicts = verdicts
+        self._first = first
+
+    def __repr__(self) -> str:
+        outcome = f"error={self.error!s}" if self.error else f"{len(self.repeats)} repeats"
+        return f"<Report {self.page!r}: {len(self.blocks)} blocks, {outcome}>"
+
+    @property
+    def site(self) -> str | None:
+        """The page's site: the host of a URL, the top folder of a path, else None."""
+        return site_of(self.page)
+
+    @property
+    def blocks(self) -> Sequence[Block]:
+        """Every block in order."""
+        return _Blocks(self, range(0 if self._content is None else len(self._content)))
+
+    @property
+    def repeats(self) -> Sequence[Block]:
+        """The blocks that are repeats."""
+        return _Blocks(self, self._positions(*_REPEATS))
+
+    @property
+    def extensions(self) -> Sequence[Block]:
+        """The new blocks that contain an earlier, shorter original."""
+        return _Blocks(self, self._positions(VerdictKind.EXTENSION))
+
+    @property
+    def skipped(self) -> int:
+        """How many blocks were too short to be judged."""
+        return int((self._kinds() == VerdictKind.SKIPPED).sum()) if self._content else 0
+
+    @property
+    def characters(self) -> int:
+        """Length of the page's decoded content."""
+        return len(self._content.content) if self._content else 0
+
+    @property
+    def unique_text(self) -> str:
+        """The page's text without its repeats.
+
+        Of text, everything else stays as it was given; of HTML, the other blocks are joined by
+        blank lines.
+        """
+        if self._content is None:
+            return ""
+        return self._content.text_without(self._positions(*_REPEATS))
+
+    def _kinds(self) -> npt.NDArray[np.uint8]:
+        if self._content is None or self._verdicts is None:
+            raise ValueError(f"page {self.page!r} has no verdicts: {self.error}")
+        return self._verdicts.kinds[self._first : self._first + len(self._content)]
+
+    def _positions(self, *kinds: VerdictKind) -> Sequence[int]:
+        """The positions of the blocks with one of these verdicts."""
+        if self._content is None or len(self._content) == 0:
+            return ()
+        return [at for at, kind in enumerate(self._kinds().tolist()) if kind in kinds]
+
+    def _block(self, position: int) -> Block:
+        content = self._content
+        if content is None:
+            raise IndexError(position)
+        kind = int(self._kinds()[position])
+        match = self._match(position, kind) if kind in _KINDS else None
+        is_extension = kind == VerdictKind.EXTENSION
+        return Block(
+            source=content,
+            position=position,
+            skipped=kind == VerdictKind.SKIPPED,
+            repeat=None if is_extension else match,
+            extension=match if is_extension else None,
+        )
+
+    def _match(self, position: int, kind: int) -> Repeat | None:
+        verdicts = self._verdicts
+        if verdicts is None:
+            return None
+        row = self._first + position
+        page, place, first_seen, last_seen, seen, pages = verdicts.details[row].tolist()
+        name = verdicts.page_names[page]
+        return Repeat(
+            kind=_KINDS[kind],
+            similarity=float(verdicts.similarity[row]),
+            containment=float(verdicts.containment[row]),
+            scope=scope_of(self.page, name),
+            original=Original(
+                page=name,
+                position=place,
+                first_seen=datetime.fromtimestamp(first_seen, UTC),
+                last_seen=datetime.fromtimestamp(last_seen, UTC),
+                seen=seen,
+                pages=pages,
+            ),
+            verified=verdicts.verified,
+        )
+
+
+class _Blocks(Sequence[Block]):
+    """Some blocks of a report, made one by one."""
+
+    __slots__ = ("_positions", "_report")
+
+    def __init__(self, report: Report, positions: Sequence[int]) -> None:
+        self._report = report
+        self._positions = positions
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    @overload
+    def __getitem__(self, index: int) -> Block: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Block]: ...
+    def __getitem__(self, index: int | slice) -> Block | Sequence[Block]:
+        if isinstance(index, slice):
+            return _Blocks(self._report, self._positions[index])
+        return self._report._block(self._positions[index])  # noqa: SLF001 - two halves of one view
+
+    def __iter__(self) -> Iterator[Block]:
+        return (self._report._block(at) for at in self._positions)  # noqa: SLF001 - same
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # compares by value, like a list
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+
+@lru_cache(maxsize=4096)
+def site_of(page: str) -> str | None:
+    """The site of a page id: the host of a URL, the top folder of a path, else None."""
+    if "://" in page:
+        try:
+            return urlsplit(page).hostname or None
+        except ValueError:
+            return None
+    folders = [part for part in page.split("/")[:-1] if part not in ("", ".", "..")]
+    return folders[0] if folders else None
+
+
+def scope_of(page: str, original_page: str) -> Scope:
+    """Where an original stands, seen from a page: on it, on its site, or elsewhere."""
+    if page == original_page:
+        return "page"
+    site = site_of(page)
+    return "site" if site is not None and site == site_of(original_page) else "other"

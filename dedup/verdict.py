@@ -1,0 +1,62 @@
+"""Verdicts in columns, and the rule behind them as numbers that the kernel takes.
+
+Knows nothing of stores or of text. The rule itself (DESIGN: exact, near, excerpt, extension) is in
+the kernel, once for all stores: `kernel/native/judge.h` and its twin `kernel/reference/judge.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from dedup.settings import Settings
+
+
+class VerdictKind(IntEnum):
+    """What the kernel says of a block."""
+
+    SKIPPED = 0
+    NEW = 1
+    EXACT = 2
+    NEAR = 3
+    EXCERPT = 4
+    EXTENSION = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdicts:
+    """Verdicts on `n` blocks, in columns.
+
+    Attributes:
+        kinds: uint8[n], a `VerdictKind` each.
+        similarity: float64[n], 0 where there is no original.
+        containment: float64[n], 0 where there is no original.
+        details: uint32[n, 6], the original's page number, position, first_seen and last_seen
+            (seconds since 1970), seen and pages; valid where there is an original.
+        page_names: the page id of every page number in `details`.
+        verified: the similarities were computed from stored traces.
+    """
+
+    kinds: npt.NDArray[np.uint8]
+    similarity: npt.NDArray[np.float64]
+    containment: npt.NDArray[np.float64]
+    details: npt.NDArray[np.uint32]
+    page_names: Mapping[int, str]
+    verified: bool = True
+
+
+def rule_of(settings: Settings) -> npt.NDArray[np.float64]:
+    """float64[4]: threshold, containment, size ratio and shared 3-shingles of an excerpt."""
+    return np.array(
+        [
+            settings.threshold,
+            settings.excerpt_containment,
+            settings.excerpt_ratio,
+            settings.excerpt_shingles,
+        ],
+        dtype=np.float64,
+    )

@@ -1,0 +1,139 @@
+"""Sketches: golden vectors, laws of keys, and blocks that need the full normaliser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import texts
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dedup.kernel.reference.judge import pairs_of
+from dedup.normalise import normalise
+from dedup.sketch import MAX_KEYS, Sketches, sketch_texts
+
+
+def sketch(*blocks: str) -> Sketches:
+    """Sketches of some texts."""
+    encoded = [block.encode("utf-8", "surrogatepass") for block in blocks]
+    bounds = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+    return sketch_texts(b"".join(encoded), bounds[:-1], bounds[1:])
+
+
+def keys(sketches: Sketches, block: int = 0) -> list[int]:
+    """The keys of one block."""
+    first, last = sketches.key_bounds[block], sketches.key_bounds[block + 1]
+    values: list[int] = sketches.keys[first:last].tolist()
+    return values
+
+
+GOLDEN_TEXT = (
+    "The harbour council met on 24 November to talk about the three new cranes, which had been due "
+    "since spring; “nobody knows”, said Ms. Löfström, why they are late."
+)
+
+
+def test_golden_vectors() -> None:
+    """Fingerprint, trace and keys never change: a change is a new format of every stored index."""
+    made = sketch(GOLDEN_TEXT, "短い日本語の文章です。", "हिन्दी में एक छोटा वाक्य e\u0323\u0301")
+    assert made.fingerprints.tolist() == GOLDEN["fingerprints"]
+    assert made.trace(0).tolist()[:12] == GOLDEN["trace"]
+    assert [keys(made, block) for block in range(3)] == GOLDEN["keys"]
+
+
+@given(st.lists(texts(), max_size=6))
+def test_batch_equals_one_by_one(blocks: list[str]) -> None:
+    """A block's sketch does not depend on the blocks beside it, hard ones included."""
+    together = sketch(*blocks)
+    for at, block in enumerate(blocks):
+        alone = sketch(block)
+        assert alone.fingerprints[0].tolist() == together.fingerprints[at].tolist()
+        assert alone.trace(0).tolist() == together.trace(at).tolist()
+        assert keys(alone) == keys(together, at)
+
+
+@given(texts())
+def test_sketch_depends_on_normalised_text_alone(text: str) -> None:
+    """Equal normalised texts have equal sketches."""
+    first, second = sketch(text), sketch(normalise(text))
+    assert first.fingerprints.tolist() == second.fingerprints.tolist()
+    assert first.trace(0).tolist() == second.trace(0).tolist()
+    assert keys(first) == keys(second)
+
+
+@given(texts(80))
+def test_keys_are_few_and_distinct(text: str) -> None:
+    """A block with tokens enough has keys, never more than the scheme's maximum, none twice."""
+    made = sketch(text)
+    found = keys(made)
+    assert len(found) <= MAX_KEYS
+    assert len(set(found)) == len(found)
+    assert bool(found) == bool(made.tokens[0])
+
+
+def test_trace_tells_what_a_token_is() -> None:
+    """Words, tokens with digits and unspaced characters have ranges of their own; none is a pad."""
+    trace = sketch("word 1999 b2b ٣ 日").trace(0)
+    assert (trace[0] >= 2) & (trace[0] < 0x8000)
+    assert ((trace[1:4] >= 0x8000) & (trace[1:4] < 0xC000)).all()
+    assert trace[4] >= 0xC000
+
+
+def test_changed_number_keeps_long_keys() -> None:
+    """Digits are masked in the keys of long windows, and not in the trace."""
+    words = " ".join(f"word{'abcdefghijklmnopqrstuvwxyz'[i % 26]}{'xyz'[i % 3]}" for i in range(40))
+    first, second = sketch(f"{words} on 12 May"), sketch(f"{words} on 13 May")
+    assert keys(first) == keys(second)
+    assert first.trace(0).tolist() != second.trace(0).tolist()
+
+
+@pytest.mark.parametrize("cut", [12, 20, 30])
+def test_truncation_shares_a_key(cut: int) -> None:
+    """A text cut after some words shares a key with the whole: the head windows see to it."""
+    words = [f"{a}{b}" for a in "bcdfghjk" for b in "aeiouy"]
+    whole, teaser = sketch(" ".join(words)), sketch(" ".join(words[:cut]) + " … Read more")
+    assert set(keys(whole)) & set(keys(teaser))
+    assert pairs_of(teaser.trace(0).tolist()) - pairs_of(whole.trace(0).tolist())
+
+
+GOLDEN: dict[str, Any] = {
+    "fingerprints": [
+        [750614913356972331, 13734720930054051185],
+        [15746312613140351388, 4004813191711695035],
+        [10895283878822913113, 7983674145915208151],
+    ],
+    "trace": [25993, 8850, 20456, 24328, 23726, 47652, 23268, 15251, 27420, 25958, 25993, 24718],
+    "keys": [
+        [
+            111805017708754478,
+            716903107508271727,
+            1668008674149464738,
+            1691849713933262525,
+            2248038197554754563,
+            2920832596504827297,
+        ],
+        [
+            10282078733889135228,
+            17344699980654333253,
+            17801813612999402070,
+            1182873252913002725,
+            2510578597239274236,
+            7959574501899387938,
+            13075503355082159688,
+            13076829989400706390,
+            14644063604765976451,
+        ],
+        [
+            2112583740892419011,
+            8262786657995170406,
+            435861064377465941,
+            511319986228508762,
+            8555549230039566695,
+            10535933864111364838,
+            11511999018539035902,
+            16568383237763174990,
+        ],
+    ],
+}
