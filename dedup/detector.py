@@ -1,8 +1,8 @@
 """The `Deduper`: pages in, reports out, over any index.
 
-Pages go through in batches: decode, split into blocks, sketch, then one operation of the index. Only
-the index remembers anything. What is decided about a page is decided by the stages; this is the
-order in which they run.
+Pages go through in batches: decode, split into blocks, sketch, then one operation of the index.
+Only the index remembers anything. What is decided about a page is decided by the stages; this is
+the order in which they run.
 """
 
 from __future__ import annotations

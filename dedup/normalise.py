@@ -32,7 +32,7 @@ def hard_texts(
     ends: npt.NDArray[np.int64],
     places: npt.NDArray[np.intp],
 ) -> tuple[bytes, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The blocks at `places` folded by the full normaliser: a buffer, starts and ends of their own."""
+    """The blocks at `places`, folded by the full normaliser: a buffer, starts and ends."""
     folded = [
         unicode.fold(buffer[starts[i] : ends[i]].decode("utf-8", "surrogatepass")).encode(
             "utf-8", "surrogatepass"

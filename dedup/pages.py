@@ -1,8 +1,8 @@
 """A batch of pages to blocks and sketches, and back to reports.
 
-Decides for each page what it is (text or HTML, and in which charset), splits it, and lays the blocks
-of all pages out in one buffer for the kernel, in the order of the pages. A page that cannot be read
-takes its place with an error and no blocks. Knows nothing of indexes.
+Decides for each page what it is (text or HTML, and in which charset), splits it, and lays the
+blocks of all pages out in one buffer for the kernel, in the order of the pages. A page that cannot
+be read takes its place with an error and no blocks. Knows nothing of indexes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from typing import get_args
 
 import numpy as np
-import numpy.typing as npt
 
 from dedup.blocks import split_texts
 from dedup.decode import decode, looks_like_html
@@ -19,7 +18,7 @@ from dedup.errors import PageError, PageTooLargeError, SettingsError
 from dedup.html import HtmlBlocks, split_html
 from dedup.model import Format, Page, PageBlocks
 from dedup.report import Report
-from dedup.sketch import Sketches, sketch_texts
+from dedup.sketch import sketch_texts
 from dedup.verdict import Verdicts
 
 MOST_CHARACTERS = 1 << 28
@@ -105,7 +104,8 @@ def read_page(page: Page) -> tuple[str, bool]:
     content = page.content
     if not isinstance(content, str | bytes) or not isinstance(page.page, str):
         raise SettingsError(
-            f"a page of {type(content).__name__} with id {page.page!r}: give str or bytes, and a str"
+            f"a page of {type(content).__name__} with id {page.page!r}: give str or bytes, "
+            "and a str for the id"
         )
     if page.format not in _FORMATS:
         raise SettingsError(f"format={page.format!r}: use one of {', '.join(_FORMATS)}")

@@ -62,7 +62,7 @@ class Sketches:
 def sketch_texts(
     buffer: bytes, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
 ) -> Sketches:
-    """Sketches of the blocks `buffer[starts[i]:ends[i]]` (UTF-8, lone surrogates passed through)."""
+    """Sketches of the blocks `buffer[starts[i]:ends[i]]` (UTF-8 with lone surrogates)."""
     sketches, hard = _run_kernel(buffer, starts, ends, folded=False)
     if not hard.any():
         return sketches

@@ -1,7 +1,5 @@
 """Bytes to text: which charset is believed, and what is no text at all."""
 
-# ruff: noqa: RUF001 - characters that look like others are the point here
-
 from __future__ import annotations
 
 import codecs

@@ -79,7 +79,7 @@ def test_texts_through_both(name: str, blocks: list[bytes], *, folded: bool) -> 
 
 @needs_native
 def test_long_blocks_through_both() -> None:
-    """Blocks around every size at which a hash, a vector or a window changes its course are equal."""
+    """Blocks around every size at which a hash, a vector or a window changes course are equal."""
     rng = random.Random(5)
     sizes = [
         *range(70),
@@ -125,9 +125,9 @@ def test_verdicts_through_both(traces: list[list[int]], threshold: float) -> Non
     n = len(traces)
     own, other = (side.ravel().astype(np.int64) for side in np.indices((n, n)))
     rule = np.array([threshold, 0.8, 0.8, 3.0])
-    results = []
+    results: list[list[Any]] = []
     for module in (native, reference):
-        out = (np.zeros(n * n, np.uint8), np.zeros(n * n), np.zeros(n * n))
+        out: Any = (np.zeros(n * n, np.uint8), np.zeros(n * n), np.zeros(n * n))
         module.judge(rule, bounds, flat, bounds, flat, own, other, *out)  # type: ignore[union-attr]
         results.append(list(out))
     assert same(*results)
@@ -141,7 +141,8 @@ def test_judge_by_hand() -> None:
     """The similarity is the Jaccard similarity of the padded 2-shingles, counted on fingers."""
     # ^a ab bc cd d$ against ^a ab bx xd d$: 3 shared of 7.
     verdict = reference_judge([2, 3, 4, 5], [2, 3, 9, 5], threshold=3 / 7)
-    assert verdict == (3, pytest.approx(3 / 7), 0.0)
+    assert verdict[::2] == (3, 0.0)
+    assert verdict[1] == pytest.approx(3 / 7)
     assert reference_judge([2, 3, 4, 5], [2, 3, 9, 5], threshold=0.43)[0] == 1
 
 
@@ -209,7 +210,7 @@ def test_forced_choice(wanted: str, status: int, said: str) -> None:
 
 
 def test_unicode_table_matches_the_interpreter() -> None:
-    """Where the interpreter has the table's Unicode version, making the table again changes nothing."""
+    """Where the interpreter has the same Unicode version, the table made again is the same."""
     import unicodedata  # noqa: PLC0415 - only here
 
     if unicodedata.unidata_version != "14.0.0":

@@ -8,9 +8,9 @@ from conftest import texts
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dedup.kernel import normalise as kernel_normalise
 from dedup.kernel import unicode
 from dedup.normalise import TABLES, normalise
-from dedup.kernel import normalise as kernel_normalise
 
 
 @given(st.one_of(texts(), st.text()))

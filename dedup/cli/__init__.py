@@ -100,7 +100,7 @@ def _answer(error: BaseException) -> int:
     return status
 
 
-def _usage(error: Any) -> str:  # noqa: ANN401 - the table pairs it with its type
+def _usage(error: Any) -> str:
     command = error.ctx.command_path if error.ctx else "dedup"
     return f"{error.format_message().rstrip('.')}; see '{command} --help'"
 

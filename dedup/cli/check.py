@@ -108,7 +108,7 @@ FORMATS: dict[str, Callable[[Output, Look], Report]] = {
     help="Do not read larger pages (unpacked size).",
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings.")
-def check(  # noqa: PLR0917 - click passes all by name
+def check(
     paths: tuple[str, ...],
     index: str,
     namespace: str,

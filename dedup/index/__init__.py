@@ -28,8 +28,8 @@ class Index(Protocol):
     ) -> Verdicts:
         """Judge the pages' blocks in order, add what is new, count what repeats.
 
-        A page that the index knows is checked anew: what it owned is recognised, what it counted is
-        counted once, and the originals whose blocks left it are released.
+        A page that the index knows is checked anew: what it owned is recognised, what it counted
+        is counted once, and the originals whose blocks left it are released.
         """
         ...
 
@@ -45,7 +45,7 @@ class Index(Protocol):
         ...
 
     def forget(self, page: str) -> bool:
-        """Remove what the page owns and what it counted. False: the index does not know the page."""
+        """Remove what the page owns and counted. False: the index does not know the page."""
         ...
 
     def stats(self) -> Stats:

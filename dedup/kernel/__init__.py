@@ -27,8 +27,8 @@ def _choose(wanted: str) -> tuple[str, ModuleType]:
         except ImportError as error:
             if wanted == "native":
                 raise KernelError(
-                    "DEDUP_KERNEL=native, but the extension is not built: install dedup where there is "
-                    "a C compiler, or unset DEDUP_KERNEL"
+                    "DEDUP_KERNEL=native, but the extension is not built: install dedup where "
+                    "there is a C compiler, or unset DEDUP_KERNEL"
                 ) from error
     return "reference", importlib.import_module("dedup.kernel.reference")
 

@@ -46,7 +46,8 @@ enum {
     LINE_TERMINAL = 512,   /* ends like a sentence or a clause: . ! ? : ; and their kin */
     LINE_CONTINUES = 1024, /* ends in a hyphen or a comma */
     LINE_GAP = 2048,       /* a tab or four spaces between its words (looked for up to 256 bytes) */
-    LINE_FIGURES = 4096    /* digits and punctuation alone, like a page number */
+    LINE_FIGURES = 4096,   /* digits and punctuation alone, like a page number */
+    LINE_WIDE = 8192       /* begins with a two-column character */
 };
 
 #define LINE_ONES UINT64_C(0x0101010101010101)
@@ -111,6 +112,8 @@ static inline uint32_t line_code_point(const uint8_t *p, const uint8_t *end, int
             return 0xFFFD;
         code = code << 6 | (p[i] & 0x3Fu);
     }
+    if (code < (more == 1 ? 0x80u : more == 2 ? 0x800u : 0x10000u)) /* longer than it need be */
+        return 0xFFFD;
     *width = more + 1;
     return code;
 }
@@ -556,6 +559,7 @@ static int64_t scan_lines(const uint8_t *buffer, const int64_t *page_bounds, int
                         wide -= line_stacked(text, end);
                     flags |= line_marker(text, end) | line_letters(text, end) | line_ending(text, end);
                     flags |= line_has_gap(text, end) ? LINE_GAP : 0;
+                    flags |= text < end && *text >= 0xE3 ? LINE_WIDE : 0;
                     fields[LINE_START * capacity + lines] = start - buffer;
                     fields[LINE_END * capacity + lines] = end - buffer;
                     fields[LINE_CHAR_START * capacity + lines] = characters + before;

@@ -1,4 +1,4 @@
-"""The kernel's twin in Python and NumPy: the same functions and results, and the readable account of them.
+"""The kernel's twin in Python and NumPy: the same functions and results, in readable form.
 
 Written to be checked against, and fast enough to work with where there is no compiler.
 """

@@ -16,7 +16,7 @@ import numpy.typing as npt
 # Bits of FLAGS; their meaning stands in native/lines.h.
 _BREAK, _STRUCTURE, _BARE, _MARKER, _WEAK = 1, 2, 4, 8, 16
 _LOWER, _UPPER, _DIGIT, _CAPS = 32, 64, 128, 256
-_TERMINAL, _CONTINUES, _GAP, _FIGURES = 512, 1024, 2048, 4096
+_TERMINAL, _CONTINUES, _GAP, _FIGURES, _WIDE = 512, 1024, 2048, 4096, 8192
 _FIELDS = 9
 
 _NARROW_WHITE = b"\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f "
@@ -35,6 +35,8 @@ _CHARACTER = re.compile(
 _STACKED = re.compile(
     rb"\xe0(?:[\xb8\xba][\xb1\xb4-\xbc]|[\xb9\xbb][\x87-\x8e])",
 )
+_ASCII_PUNCTUATION = re.compile(rb"[^0-9A-Za-z\x80-\xff]*")
+_ASCII_LOWER = re.compile(rb"[a-z]")
 _GAPS = re.compile(rb"    |\t")
 _FIRST_WORD = re.compile(
     rb"(?:\xc2\xa0|\xe2\x80\xaf|(?!" + _WHITE + rb")[\x00-\xe2])*",
@@ -67,6 +69,7 @@ _TERMINALS = frozenset(
 _CONTINUERS = frozenset([*b"-,", 0xAD, 0x60C, 0x2010, 0x3001, 0xFF0C])
 _REPLACEMENT = 0xFFFD
 _LEADS = (0, 0, 0x1F, 0x0F, 0x0F)
+_LEAST = (0, 0, 0x80, 0x800, 0x10000)
 
 # For bytes.translate, whose second argument deletes: what is left is counted.
 _CONTINUATION = bytes(range(0x80, 0xC0))
@@ -122,12 +125,12 @@ def scan_lines(
 def _page_lines(page: bytes, base: int) -> Iterator[tuple[int, ...]]:
     number, characters, at = 1, 0, 0
     after_break = _BREAK
-    ascii_only = page.isascii()
     while at < len(page):
         found = _TERMINATOR.search(page, at)
         stop, following = found.span() if found else (len(page), len(page))
         terminator = page[stop:following]
         line = page[at:stop]
+        ascii_only = page[at:following].isascii()
         before = _LEADING.match(line).end()  # type: ignore[union-attr] # the pattern matches anything
         if before == len(line):
             after_break = _BREAK
@@ -200,7 +203,7 @@ def _columns(indent: bytes) -> int:
 
 def _first(text: bytes) -> int:
     """Columns of the first word, 64 at most; a two-column character is a word of its own."""
-    if text and text[0] >= 0xE3:
+    if text[:1] >= b"\xe3":
         return 2
     word = _FIRST_WORD.match(text[:256])[0]  # type: ignore[index] # the pattern matches anything
     return min(_count(word, ascii_only=False), 64)
@@ -208,7 +211,9 @@ def _first(text: bytes) -> int:
 
 def _describe(text: bytes) -> int:
     flags = _letters(text) | _ending(text)
-    if _STRUCTURES.match(text):
+    if text[:13].isalpha():  # no marker is so long a word
+        pass
+    elif _STRUCTURES.match(text):
         flags |= _STRUCTURE
     elif _MARKERS.match(text):
         flags |= _MARKER
@@ -216,7 +221,7 @@ def _describe(text: bytes) -> int:
         flags |= _WEAK
     if len(text) <= 256 and _GAPS.search(text):
         flags |= _GAP
-    return flags
+    return flags | _WIDE if text[:1] >= b"\xe3" else flags
 
 
 def _code_point(text: bytes, at: int) -> tuple[int, int]:
@@ -230,6 +235,8 @@ def _code_point(text: bytes, at: int) -> tuple[int, int]:
     code = character[0] & _LEADS[len(character)]
     for byte in character[1:]:
         code = code << 6 | byte & 0x3F
+    if code < _LEAST[len(character)]:  # longer than it need be
+        return _REPLACEMENT, 1
     return code, len(character)
 
 
@@ -247,7 +254,8 @@ def _code_point_before(text: bytes, end: int) -> tuple[int, int]:
 
 
 def _letters(text: bytes) -> int:
-    flags = at = kind = 0
+    flags = kind = 0
+    at = _ASCII_PUNCTUATION.match(text).end()  # type: ignore[union-attr] # it matches anything
     while at < len(text):
         code, width = _code_point(text, at)
         if 0x30 <= code <= 0x39:
@@ -260,6 +268,8 @@ def _letters(text: bytes) -> int:
         return flags | (_FIGURES if flags else _BARE)
     if not flags:
         flags = (0, _LOWER, _UPPER)[kind]
+    if _ASCII_LOWER.search(text, 0, 64):
+        return flags
     at = uppers = 0
     while at < min(len(text), 64):
         code, width = _code_point(text, at)
@@ -273,6 +283,8 @@ def _letters(text: bytes) -> int:
 
 def _ending(text: bytes) -> int:
     end = len(text)
+    if text[-1:].isalnum():
+        return 0
     for _ in range(5):
         if not end:
             break

@@ -1,0 +1,47 @@
+# Two targets do everything on a fresh machine with Python 3.11, gcc and make:
+#   make demo   sets up and finds the repeated blocks of a sample page
+#   make test   sets up, checks style and types, and runs the suite with every kernel
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The files whose change asks for a new installation.
+SOURCES := pyproject.toml setup.py $(wildcard dedup/kernel/native/*)
+
+.PHONY: demo test check suite wheel bench clean
+
+demo: $(VENV)/installed
+	@$(BIN)/dedup check examples/harbour-news.html --exit-zero
+
+test: check suite wheel
+
+check: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Three ways: the kernel that an installation picks, the twin, and the native one with no way out.
+suite: $(VENV)/installed
+	$(BIN)/pytest -n 2
+	DEDUP_KERNEL=reference DEDUP_EXAMPLES=20 $(BIN)/pytest -n 2
+	DEDUP_KERNEL=native DEDUP_EXAMPLES=20 $(BIN)/pytest -n 2
+
+# The wheel, installed alone where none of the development tools are; and without a compiler.
+wheel: $(VENV)/installed
+	./tests/wheel.sh $(abspath $(BIN)/python)
+
+bench: $(VENV)/bench
+	$(BIN)/python bench/sketch.py
+	$(BIN)/python bench/inprocess.py
+
+$(VENV)/installed: $(SOURCES)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+$(VENV)/bench: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info dedup/kernel/_native*.so

@@ -1,0 +1,368 @@
+"""What every index must do: one suite for all stores.
+
+`INDEXES` lists how each store is opened; a new store joins by one line.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import texts
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dedup import Deduper, IndexFullError, Report, SettingsError
+from dedup.index import memory
+
+Open = Callable[..., Deduper]
+
+INDEXES: dict[str, str] = {"memory": "memory://"}
+
+A = "The harbour council said on Monday that three new cranes would not be ready before spring."
+B = "Nobody at the shipyard could explain why the paint on the old lighthouse had turned green."
+A_NEAR = A.replace("Monday", "Tuesday")
+SHORT = "Read more here"
+LONG = (
+    f"{A} They were ordered two years ago from a maker in the south, which has since moved, and "
+    "the first of them was to have been set up on the north quay in time for the herring season."
+)
+TEASER = " ".join(LONG.split()[:26]) + " … Read more"
+
+
+@pytest.fixture(params=INDEXES)
+def open_deduper(request: pytest.FixtureRequest) -> Iterator[Open]:
+    """Opens empty indexes of one store."""
+    opened: list[Deduper] = []
+
+    def open_one(**options: Any) -> Deduper:
+        deduper = Deduper(INDEXES[request.param], namespace=f"test{len(opened)}", **options)
+        opened.append(deduper)
+        return deduper
+
+    yield open_one
+    for deduper in opened:
+        deduper.close()
+
+
+def page_of(*blocks: str) -> str:
+    """A text page of these blocks."""
+    return "\n\n".join(blocks)
+
+
+def facts(report: Report) -> list[tuple[object, ...]]:
+    """What a report says of each repeat, times left out."""
+    return [
+        (
+            *(b.position, r.kind, r.similarity, r.containment, r.scope),
+            *(r.original.page, r.original.position, r.original.seen, r.original.pages),
+        )
+        for b in report.repeats
+        if (r := b.repeat)
+    ]
+
+
+def kinds(report: Report) -> list[str | None]:
+    """The kind of repeat of every block."""
+    return [block.repeat.kind if block.repeat else None for block in report.blocks]
+
+
+def test_exact_near_excerpt_and_new(open_deduper: Open) -> None:
+    """Each kind of repeat is found, verified, and points at its original."""
+    deduper = open_deduper()
+    deduper.check(page_of(B, LONG), page="http://a.example/1")
+    report = deduper.check(
+        page_of(B.upper() + "!", LONG.replace("maker", "firm"), TEASER), page="http://a.example/2"
+    )
+    assert kinds(report) == ["exact", "near", "excerpt"]
+    exact, near, excerpt = (block.repeat for block in report.repeats)
+    assert exact
+    assert near
+    assert excerpt
+    assert (exact.similarity, exact.original.position) == (1.0, 0)
+    assert 0.6 <= near.similarity < 1
+    assert (near.original.page, near.original.position) == ("http://a.example/1", 1)
+    assert excerpt.similarity < 0.6
+    assert excerpt.containment >= 0.8
+    assert {r.scope for r in (exact, near, excerpt)} == {"site"}
+    assert all(r.verified for r in (exact, near, excerpt))
+
+
+def test_extension_is_new_and_reported(open_deduper: Open) -> None:
+    """A long block that contains an earlier teaser is no repeat; it says what it contains."""
+    deduper = open_deduper()
+    deduper.check(TEASER, page="teaser")
+    report = deduper.check(LONG, page="article")
+    assert not report.repeats
+    extension = report.extensions[0].extension
+    assert extension
+    assert (extension.kind, extension.original.page) == ("extension", "teaser")
+    assert deduper.check(LONG, page="copy").repeats[0].repeat.original.page == "article"  # type: ignore[union-attr]
+
+
+def test_short_and_empty_are_never_judged(open_deduper: Open) -> None:
+    """Blocks under min_words and blocks of punctuation are skipped, however often they come."""
+    deduper = open_deduper()
+    report = deduper.check(page_of(SHORT, SHORT, "* * *", "* * *", A), page="p")
+    assert not report.repeats
+    assert report.skipped == 4
+    assert [block.skipped for block in report.blocks] == [True] * 4 + [False]
+    assert open_deduper(min_words=2).check(page_of(SHORT, SHORT), page="p").repeats
+
+
+def test_checking_again_is_idempotent(open_deduper: Open) -> None:
+    """The same page under the same id gives the same report and leaves the same index."""
+    deduper = open_deduper()
+    content = page_of(A, B, A, A_NEAR, SHORT)
+    first = deduper.check(content, page="p")
+    before = deduper.stats()
+    for _ in range(3):
+        assert facts(deduper.check(content, page="p")) == facts(first)
+    after = deduper.stats()
+    assert (after.pages, after.originals, after.repeats) == (1, before.originals, before.repeats)
+    assert [f[1] for f in facts(first)] == ["exact", "near"]
+
+
+def test_seen_and_pages_count(open_deduper: Open) -> None:
+    """`seen` counts repeats and `pages` counts distinct pages, each page once."""
+    deduper = open_deduper()
+    deduper.check(A, page="p")
+    deduper.check(page_of(A, A), page="q")
+    report = deduper.check(A, page="r")
+    original = report.repeats[0].repeat.original  # type: ignore[union-attr]
+    assert (original.seen, original.pages) == (3, 3)
+    deduper.check(B, page="q")
+    original = deduper.lookup(A).repeats[0].repeat.original  # type: ignore[union-attr]
+    assert (original.seen, original.pages) == (1, 2)
+
+
+def test_blocks_that_left_the_page_are_released(open_deduper: Open) -> None:
+    """What a page no longer shows is nobody's original."""
+    deduper = open_deduper()
+    deduper.check(page_of(A, B), page="p")
+    deduper.check(B, page="p")
+    assert not deduper.check(A, page="q").repeats
+    assert deduper.check(B, page="q").repeats
+
+
+def test_forget(open_deduper: Open) -> None:
+    """Forgetting a page removes what it owns and what it counted, and no more."""
+    deduper = open_deduper()
+    deduper.check(A, page="p")
+    deduper.check(page_of(A, B), page="q")
+    assert deduper.forget("p")
+    assert not deduper.forget("p")
+    assert not deduper.lookup(A).repeats
+    assert deduper.lookup(B).repeats
+    assert deduper.forget("q")
+    stats = deduper.stats()
+    assert (stats.pages, stats.originals, stats.repeats) == (0, 0, 0)
+
+
+def test_lookup_changes_nothing(open_deduper: Open) -> None:
+    """A lookup gives the report that a check would give, and leaves no trace."""
+    deduper = open_deduper()
+    deduper.check(A, page="p")
+    before = deduper.stats()
+    content = page_of(A_NEAR, B, B)
+    looked = deduper.lookup(content, page="q")
+    assert deduper.stats() == before
+    assert kinds(looked) == ["near", None, "exact"]
+    assert kinds(deduper.check(content, page="q")) == kinds(looked)
+    assert kinds(deduper.lookup(content, page="q")) == kinds(looked)
+
+
+def test_lookup_with_another_threshold(open_deduper: Open) -> None:
+    """A lookup may be asked with another threshold."""
+    deduper = open_deduper()
+    deduper.check(A, page="p")
+    assert deduper.lookup(A_NEAR).repeats
+    assert not deduper.lookup(A_NEAR, threshold=0.99).repeats
+    with pytest.raises(SettingsError, match="threshold=7"):
+        deduper.lookup(A_NEAR, threshold=7)
+
+
+def test_scopes(open_deduper: Open) -> None:
+    """A scope is the same page, the same site (host, or top folder of a path), or other."""
+    deduper = open_deduper()
+    deduper.check(page_of(A, A), page="https://news.example/1")
+
+    def scope(page: str) -> str:
+        report = deduper.lookup(A, page=page)
+        return report.repeats[0].repeat.scope  # type: ignore[union-attr]
+
+    assert scope("https://NEWS.example/2") == "site"
+    assert scope("https://other.example/1") == "other"
+    deduper.check(B, page="crawl/a/1.txt")
+    assert deduper.lookup(B, page="crawl/b.txt").repeats[0].repeat.scope == "site"  # type: ignore[union-attr]
+    assert deduper.lookup(B, page="x.txt").repeats[0].repeat.scope == "other"  # type: ignore[union-attr]
+
+
+def test_no_chaining(open_deduper: Open) -> None:
+    """A block is compared with originals only, so similarity never drifts from block to block."""
+    words = [f"{a}{b}" for a in "bcdfghjklm" for b in "aeiou"]
+    versions = [" ".join(["zzz"] * k + words[k:]) for k in range(0, 50, 6)]
+    deduper = open_deduper()
+    reports = [deduper.check(text, page=str(k)) for k, text in enumerate(versions)]
+    for report in reports:
+        for block in report.repeats:
+            assert block.repeat
+            source = versions[int(block.repeat.original.page)]
+            assert not reports[int(block.repeat.original.page)].repeats
+            assert block.repeat.similarity == pytest.approx(jaccard(block.text, source), abs=1e-9)
+
+
+def jaccard(first: str, second: str) -> float:
+    """Jaccard similarity of the padded word 2-shingles, from the texts."""
+    a, b = (set(pairwise(["^", *text.split(), "$"])) for text in (first, second))
+    return len(a & b) / len(a | b)
+
+
+def test_ties_go_to_the_earliest(open_deduper: Open) -> None:
+    """Among originals that are equally similar the first one counts."""
+    words = [f"{a}{b}" for a in "bcdfghjklm" for b in "aeiou"]
+    deduper = open_deduper(threshold=0.9)
+    deduper.check(" ".join(["one", "two", "six", *words]), page="first")
+    deduper.check(" ".join([*words, "ten", "ten", "two"]), page="second")
+    report = deduper.lookup(" ".join(words), threshold=0.5)
+    assert report.repeats[0].repeat.original.page == "first"  # type: ignore[union-attr]
+
+
+pages_strategy = st.lists(
+    st.tuples(
+        st.lists(
+            st.one_of(
+                st.sampled_from([A, B, A_NEAR, LONG, TEASER, SHORT, LONG.replace("maker", "firm")]),
+                texts(12),
+            ),
+            max_size=6,
+        ).map("\n\n".join),
+        st.sampled_from(["p", "q", "https://x.example/1", "https://x.example/2"]),
+    ),
+    max_size=8,
+)
+
+
+@given(pages=pages_strategy, batch=st.integers(1, 5))
+def test_batches_do_not_matter(pages: list[tuple[str, str]], batch: int) -> None:
+    """The same pages in the same order give the same verdicts, however they are batched."""
+    one, many = Deduper(), Deduper()
+    alone = [facts(one.check(content, page)) for content, page in pages]
+    together = [facts(report) for report in many.check_many(pages, batch_pages=batch)]
+    assert alone == together
+    assert one.stats() == many.stats()
+
+
+@given(pages=pages_strategy)
+def test_checking_twice_equals_checking_once(pages: list[tuple[str, str]]) -> None:
+    """At any point, checking the last page once more changes neither report nor index."""
+    deduper = Deduper()
+    for content, page in pages:
+        first = facts(deduper.check(content, page))
+        before = deduper.stats()
+        assert facts(deduper.check(content, page)) == first
+        after = deduper.stats()
+        assert (after.originals, after.repeats) == (before.originals, before.repeats)
+
+
+@given(pages=pages_strategy)
+def test_forgetting_everything_leaves_nothing(pages: list[tuple[str, str]]) -> None:
+    """Whatever was checked in whatever order, forgetting every page empties the index."""
+    deduper = Deduper()
+    for content, page in pages:
+        deduper.check(content, page)
+    for page in {page for _, page in pages}:
+        assert deduper.forget(page)
+    stats = deduper.stats()
+    assert (stats.pages, stats.originals, stats.repeats) == (0, 0, 0)
+
+
+@given(pages=pages_strategy)
+def test_every_repeat_is_verified(pages: list[tuple[str, str]]) -> None:
+    """No verdict is below its threshold, and each points at a block that was an original then."""
+    deduper = Deduper()
+    for report in deduper.check_many(pages):
+        for block in report.repeats:
+            assert block.repeat
+            if block.repeat.kind == "near":
+                assert block.repeat.similarity >= 0.6
+            if block.repeat.kind == "excerpt":
+                assert block.repeat.containment >= 0.8
+            if block.repeat.scope == "page":
+                original = report.blocks[block.repeat.original.position]
+                assert original.position < block.position
+                assert original.repeat is None
+
+
+def test_compacting_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index that was compacted answers as one that was not, and is smaller."""
+    pages = [
+        (page_of(*(f"{A} number {n} of {i} {'abcdefgh'[n]}" for n in range(5)), B), f"p{i}")
+        for i in range(60)
+    ]
+
+    def run() -> tuple[list[Any], Any]:
+        deduper = Deduper(threshold=0.99)
+        list(deduper.check_many(pages))
+        list(deduper.check_many((content[: len(content) // 2], page) for content, page in pages))
+        for _, page in pages[::2]:
+            deduper.forget(page)
+        list(deduper.check_many(pages[40:]))
+        return [facts(deduper.lookup(content)) for content, _ in pages], deduper.stats()
+
+    plain, plain_stats = run()
+    monkeypatch.setattr(memory, "WORTH_COMPACTING", 0)
+    compacted, compacted_stats = run()
+    assert plain == compacted
+    assert plain_stats.originals == compacted_stats.originals
+    assert plain_stats.repeats == compacted_stats.repeats
+    assert compacted_stats.bytes <= plain_stats.bytes
+
+
+def test_threads_share_a_deduper(open_deduper: Open) -> None:
+    """Threads that check the same new blocks at once agree on one original each."""
+    deduper = open_deduper()
+    blocks = [
+        f"{B} This is the variation number {n} {'xyzuvw'[n % 6] * 3} of it." for n in range(40)
+    ]
+    found: list[Report] = []
+
+    def work(worker: int) -> None:
+        order = np.random.default_rng(worker).permutation(len(blocks))
+        found.extend(deduper.check(blocks[n], page=f"{worker}/{n}") for n in order.tolist())
+
+    workers = [threading.Thread(target=work, args=(worker,)) for worker in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    originals = sum(not report.repeats for report in found)
+    assert len(found) == 160
+    assert originals == deduper.stats().originals
+    assert originals <= len(blocks)
+
+
+def test_index_full_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that no longer fits is refused with a clear error, and the index stays as it was."""
+    deduper = Deduper()
+    deduper.check(A, page="p")
+    before = deduper.stats()
+    monkeypatch.setattr(memory, "MAX_UNITS", 30)
+    with pytest.raises(IndexFullError, match="use a namespace"):
+        deduper.check(page_of(LONG, B), page="q")
+    assert deduper.stats() == before
+    assert deduper.lookup(A).repeats
+
+
+def test_unknown_store() -> None:
+    """A URL of no store is an error that names the stores, or the one that was meant."""
+    with pytest.raises(SettingsError, match="did you mean memory://"):
+        Deduper("memori://")
+    with pytest.raises(SettingsError, match="known: memory://"):
+        Deduper("postgres://x")
+    with pytest.raises(SettingsError, match="use memory://"):
+        Deduper("memory://somewhere")

@@ -1,0 +1,135 @@
+"""The index operations of the kernel and its twin leave the same arrays behind, bit for bit."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from test_index import LONG, TEASER, A, B
+from test_kernel import native, needs_native
+from test_sketch import sketch
+
+from dedup.kernel import reference
+from dedup.settings import Settings
+from dedup.verdict import rule_of
+
+BLOCKS = [A, B, LONG, TEASER, A.replace("Monday", "Friday"), "too short", B + " Twice."]
+SKETCHES = sketch(*BLOCKS)
+
+
+def empty_columns() -> tuple[Any, ...]:
+    """An index with room enough for a test, small enough that probes collide."""
+    state = np.zeros(5, np.int64)
+    state[0] = 1
+    return (
+        np.zeros(512, np.uint32),
+        np.zeros(512, np.uint32),
+        np.zeros(20_000, np.uint64),
+        state,
+    )
+
+
+def check(module: Any, columns: Any, overlay: Any, blocks: list[int], page: int) -> list[Any]:
+    """check_blocks of one page; all outputs."""
+    chosen = sketch(*(BLOCKS[block] for block in blocks))
+    n = len(blocks)
+    out = [
+        np.zeros(n, np.uint8),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros((n, 6), np.uint32),
+        np.zeros(n, np.uint32),
+    ]
+    batch = (
+        chosen.fingerprints,
+        chosen.trace_bounds,
+        chosen.traces,
+        chosen.key_bounds,
+        chosen.keys,
+    )
+    pages = np.array([page], np.uint32)
+    arguments = (batch, np.array([0, n]), pages, 7, 5, overlay is not None, rule_of(Settings()))
+    module.check_blocks(columns, overlay, *arguments, *out)
+    return out
+
+
+class Twins(RuleBasedStateMachine):
+    """Any sequence of operations on two indexes, one by each kernel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        modules: tuple[ModuleType | None, ModuleType] = (native, reference)
+        self.modules: list[Any] = list(modules)
+        self.columns = [empty_columns(), empty_columns()]
+        self.log: dict[int, np.ndarray[Any, np.dtype[np.uint32]]] = {}
+
+    @rule(page=st.integers(0, 3), blocks=st.lists(st.integers(0, len(BLOCKS) - 1), max_size=5))
+    def check_page(self, page: int, blocks: list[int]) -> None:
+        """Check a page, anew where it is known."""
+        results = []
+        old = self.log.get(page)
+        for module, columns in zip(self.modules, self.columns, strict=True):
+            if old is not None:
+                module.withdraw_page(columns, old, page)
+            results.append(check(module, columns, None, blocks, page))
+            if old is not None:
+                module.release_unclaimed(columns, old, page)
+        for first, second in zip(*results, strict=True):
+            assert np.array_equal(first, second)
+        self.log[page] = results[0][4][results[0][0] > 0]
+
+    @rule(blocks=st.lists(st.integers(0, len(BLOCKS) - 1), min_size=1, max_size=4))
+    def look_up(self, blocks: list[int]) -> None:
+        """Look blocks up over an overlay."""
+        overlays = [empty_columns(), empty_columns()]
+        results = [
+            check(module, columns, overlay, blocks, 99)
+            for module, columns, overlay in zip(self.modules, self.columns, overlays, strict=True)
+        ]
+        for first, second in zip(
+            results[0] + list(overlays[0]), results[1] + list(overlays[1]), strict=True
+        ):
+            assert np.array_equal(first, second)
+
+    @rule()
+    def compact(self) -> None:
+        """Squeeze out what was released."""
+        fresh = []
+        for module, columns in zip(self.modules, self.columns, strict=True):
+            module.forward_records(columns)
+            tags, ids = np.zeros(512, np.uint32), np.zeros(512, np.uint32)
+            module.move_postings(columns, tags, ids, True)
+            marks = columns[2].view(np.uint32)
+            log = {
+                page: np.where(
+                    (new := marks[2 * (old & 0x7FFFFFFF).astype(np.int64) + 8]) > 0,
+                    new | (old & np.uint32(0x80000000)),
+                    0,
+                )
+                for page, old in self.log.items()
+            }
+            module.slide_records(columns)
+            fresh.append((tags, ids, *columns[2:]))
+        self.columns = fresh
+        self.log = {page: new[new > 0].astype(np.uint32) for page, new in log.items()}
+
+    @invariant()
+    def equal(self) -> None:
+        """The arrays are equal, up to what lies beyond the last record."""
+        (tags, ids, arena, state), (other_tags, other_ids, other_arena, other_state) = self.columns
+        used = int(state[0])
+        assert np.array_equal(state, other_state)
+        assert np.array_equal(tags, other_tags)
+        assert np.array_equal(ids[tags > 0], other_ids[tags > 0])
+        assert np.array_equal(arena[:used], other_arena[:used])
+
+
+@needs_native
+class TestTwins(Twins.TestCase):  # type: ignore[misc,valid-type]
+    """Runs the machine."""
+
+    settings = settings(max_examples=40, stateful_step_count=12, deadline=None)
