@@ -28,8 +28,8 @@ _START, _END, _CHAR_START, _CHAR_END, _NUMBER, _INDENT, _EDGE, _FIRST, _FLAGS = 
 _FIELDS = 9
 _BREAK, _STRUCTURE, _BARE, _MARKER, _WEAK = 1, 2, 4, 8, 16
 _LOWER, _UPPER, _DIGIT, _CAPS = 32, 64, 128, 256
-_TERMINAL, _CONTINUES, _GAP, _FIGURES = 512, 1024, 2048, 4096
-_ALL_FLAGS = (1 << 13) - 1
+_TERMINAL, _CONTINUES, _GAP, _FIGURES, _WIDE = 512, 1024, 2048, 4096, 8192
+_ALL_FLAGS = (1 << 14) - 1
 _QUOTE_DEPTH = 15 << 16
 
 # A line with one of these never continues a block; after one with one of those nothing does.
@@ -57,19 +57,21 @@ _SURE = 4
 def _tabulate_odds() -> npt.NDArray[np.int8]:
     """Ten times the log odds that a pair of lines stems from wrapped text, not from a block a line.
 
-    By how the second line starts (0 says nothing, 1 lower case, 2 upper case, 3 without case) * 32;
-    16 where the first ends a sentence; 8 where it is full, 4 where it is at least long enough to be
-    ragged; 2 where one is overlong (then "full" means that words may have been mended); 1 where the
-    page is sure.
+    By how the second line starts (0 says nothing, 1 lower case, 2 upper case, 3 without case, 4 in
+    a script that breaks lines anywhere) * 32; 16 where the first ends a sentence; 8 where it is
+    full, 4 where it is at least long enough to be ragged; 2 where one is overlong (then "full"
+    means that words may have been mended); 1 where the page is sure.
     """
-    odds = np.zeros((4, 2, 2, 2, 2, 2), np.int8)  # start, closed, full, long, overlong, sure
+    odds = np.zeros((5, 2, 2, 2, 2, 2), np.int8)  # start, closed, full, long, overlong, sure
     odds[1, :, 1] = 30
     odds[1, :, 0] = -7
     odds[1, 0, 0, 1] = 8
     odds[2, :, 0] = -24
     odds[3, 0, 1] = 13
     odds[3, 1, 1] = -8
-    odds[3, :, 0] = -15
+    odds[4, 0, 1] = 18
+    odds[4, 1, 1] = -3
+    odds[3:, :, 0] = -15
     # There, a line that is not full is a heading or ends a paragraph, and says little.
     odds[2:, :, 0, :, :, 1] = -5
     # One block beside another, or a line to which the rest of a hyphenated word was moved.
@@ -82,6 +84,7 @@ def _tabulate_starts() -> npt.NDArray[np.uint8]:
     """How a line starts, by its flags: the first index of the odds."""
     flags = np.arange(_ALL_FLAGS + 1)
     starts = np.where(flags & (_DIGIT | _GAP), 0, 3)
+    starts[(flags & (_DIGIT | _GAP | _WIDE)) == _WIDE] = 4
     starts[(flags & (_UPPER | _CAPS)) == _UPPER] = 2
     starts[(flags & _LOWER) != 0] = 1
     starts[(flags & (_WEAK | _FIGURES)) != 0] = 0  # it may follow anything
@@ -263,7 +266,7 @@ def _continuations(fields: _Int64s, line_bounds: _Int64s) -> _Int64s:
     needs += edge
     needs += (usual >> 5) + 1
     # A page whose lines in mid-sentence are full at one width is wrapped at that width throughout.
-    telling = (lower | (starts == 3)) & ~closed
+    telling = (lower | (starts >= 3)) & ~closed
     agree = telling & (needs > usual)
     agreed = _sums(agree, pair_bounds)
     steady = 4 * agreed >= 3 * _sums(telling, pair_bounds)

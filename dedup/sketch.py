@@ -6,7 +6,7 @@ here; the loops are the kernel's. Knows nothing of pages, verdicts or storage.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -32,17 +32,19 @@ class Sketches:
 
     Attributes:
         fingerprints: uint64[n, 2], low and high half of XXH3-128 of the normalised text.
-        trace_bounds: int64[n + 1], where each trace starts and ends in `traces`.
+        trace_spans: int64[n, 2], where each trace starts and ends in `traces`.
         traces: uint16, 16 bits of each token's hash, in order. From them follow the shingles, the
             exact similarity and containment, and the keys.
-        key_bounds: int64[n + 1], where each block's keys start and end in `keys`.
+        key_spans: int64[n, 2], where each block's keys start and end in `keys`.
         keys: uint64, the LSH keys: the smallest hashes of the block's shingles.
+
+    Rows need not lie in `traces` and `keys` in the order of the blocks.
     """
 
     fingerprints: npt.NDArray[np.uint64]
-    trace_bounds: npt.NDArray[np.int64]
+    trace_spans: npt.NDArray[np.int64]
     traces: npt.NDArray[np.uint16]
-    key_bounds: npt.NDArray[np.int64]
+    key_spans: npt.NDArray[np.int64]
     keys: npt.NDArray[np.uint64]
 
     def __len__(self) -> int:
@@ -52,11 +54,16 @@ class Sketches:
     @property
     def tokens(self) -> npt.NDArray[np.int64]:
         """int64[n], tokens of each block."""
-        return np.diff(self.trace_bounds)
+        return self.trace_spans[:, 1] - self.trace_spans[:, 0]
+
+    @property
+    def key_count(self) -> int:
+        """Keys of all blocks."""
+        return int((self.key_spans[:, 1] - self.key_spans[:, 0]).sum())
 
     def trace(self, block: int) -> npt.NDArray[np.uint16]:
         """The trace of one block."""
-        return self.traces[self.trace_bounds[block] : self.trace_bounds[block + 1]]
+        return self.traces[slice(*self.trace_spans[block])]
 
 
 def sketch_texts(
@@ -69,13 +76,11 @@ def sketch_texts(
     places = np.flatnonzero(hard)
     redone, _ = _run_kernel(*hard_texts(buffer, starts, ends, places), folded=True)
     sketches.fingerprints[places] = redone.fingerprints
-    trace_bounds, traces = _merge_rows(
-        sketches.trace_bounds, sketches.traces, places, redone.trace_bounds, redone.traces
+    traces = _replace(
+        places, sketches.trace_spans, sketches.traces, redone.trace_spans, redone.traces
     )
-    key_bounds, keys = _merge_rows(
-        sketches.key_bounds, sketches.keys, places, redone.key_bounds, redone.keys
-    )
-    return Sketches(sketches.fingerprints, trace_bounds, traces, key_bounds, keys)
+    keys = _replace(places, sketches.key_spans, sketches.keys, redone.key_spans, redone.keys)
+    return replace(sketches, traces=traces, keys=keys)
 
 
 def _run_kernel(
@@ -86,9 +91,9 @@ def _run_kernel(
     room = int((ends - starts).sum()) + n
     sketches = Sketches(
         fingerprints=np.empty((n, 2), dtype=np.uint64),
-        trace_bounds=np.empty(n + 1, dtype=np.int64),
+        trace_spans=np.empty((n, 2), dtype=np.int64),
         traces=np.empty(room, dtype=np.uint16),
-        key_bounds=np.empty(n + 1, dtype=np.int64),
+        key_spans=np.empty((n, 2), dtype=np.int64),
         keys=np.empty(n * MAX_KEYS, dtype=np.uint64),
     )
     hard = np.zeros(n, dtype=np.uint8)
@@ -100,31 +105,23 @@ def _run_kernel(
         TABLES,
         KEY_SCHEME,
         sketches.fingerprints,
-        sketches.trace_bounds,
+        sketches.trace_spans,
         sketches.traces,
-        sketches.key_bounds,
+        sketches.key_spans,
         sketches.keys,
         hard,
     )
     return sketches, hard
 
 
-def _merge_rows(
-    bounds: npt.NDArray[np.int64],
-    values: npt.NDArray[T],
+def _replace(
     places: npt.NDArray[np.intp],
-    other_bounds: npt.NDArray[np.int64],
-    other_values: npt.NDArray[T],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[T]]:
-    """Ragged rows with those at `places` (empty so far) taken from another set, in order."""
-    lengths = np.diff(bounds)
-    lengths[places] = np.diff(other_bounds)
-    merged_bounds = np.zeros(len(bounds), dtype=np.int64)
-    np.cumsum(lengths, out=merged_bounds[1:])
-    merged = np.empty(int(merged_bounds[-1]), dtype=values.dtype)
-    is_other = np.zeros(len(lengths), dtype=bool)
-    is_other[places] = True
-    mask = np.repeat(is_other, lengths)
-    merged[mask] = other_values[: other_bounds[-1]]
-    merged[~mask] = values[: bounds[-1]]
-    return merged_bounds, merged
+    spans: npt.NDArray[np.int64],
+    values: npt.NDArray[T],
+    new_spans: npt.NDArray[np.int64],
+    new_values: npt.NDArray[T],
+) -> npt.NDArray[T]:
+    """Values with new ones appended for the rows at `places`, whose spans are set to them."""
+    used, new_used = int(spans[-1, 1]), int(new_spans[-1, 1])
+    spans[places] = new_spans + used
+    return np.concatenate((values[:used], new_values[:new_used]))

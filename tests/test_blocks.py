@@ -1,7 +1,5 @@
 """Text pages to blocks: the contract for any text, and the policy on pages of every shape."""
 
-# ruff: noqa: RUF001 - the sample prose is Russian and Chinese, too
-
 from __future__ import annotations
 
 import re

@@ -46,9 +46,9 @@ def check(module: Any, columns: Any, overlay: Any, blocks: list[int], page: int)
     ]
     batch = (
         chosen.fingerprints,
-        chosen.trace_bounds,
+        chosen.trace_spans,
         chosen.traces,
-        chosen.key_bounds,
+        chosen.key_spans,
         chosen.keys,
     )
     pages = np.array([page], np.uint32)

@@ -53,12 +53,12 @@ def run_texts(module: Any, name: str, blocks: list[bytes], *, folded: bool = Fal
         a = np.arange(1, 140, 2, dtype=np.uint32) * np.uint32(0x9E3779B1) | np.uint32(1)
         minima = np.zeros((n, len(a)), np.uint32)
         return [module.minhash(*head, 3, a, a >> 3, minima, hard), minima[hard == 0], hard]
-    prints, trace_bounds = np.zeros((n, 2), np.uint64), np.zeros(n + 1, np.int64)
-    traces, key_bounds = np.zeros(room, np.uint16), np.zeros(n + 1, np.int64)
+    prints, trace_spans = np.zeros((n, 2), np.uint64), np.zeros((n, 2), np.int64)
+    traces, key_spans = np.zeros(room, np.uint16), np.zeros((n, 2), np.int64)
     keys = np.zeros(n * MAX_KEYS, np.uint64)
-    count = module.sketch(*head, KEY_SCHEME, prints, trace_bounds, traces, key_bounds, keys, hard)
-    cut = [traces[: trace_bounds[-1]], keys[: key_bounds[-1]]]
-    return [count, prints, trace_bounds, key_bounds, hard, *cut]
+    count = module.sketch(*head, KEY_SCHEME, prints, trace_spans, traces, key_spans, keys, hard)
+    cut = [traces[: trace_spans.max(initial=0)], keys[: key_spans.max(initial=0)]]
+    return [count, prints, trace_spans, key_spans, hard, *cut]
 
 
 def same(first: list[Any], second: list[Any]) -> bool:
@@ -120,7 +120,8 @@ def test_hashes_against_xxhash() -> None:
 @needs_native
 def test_verdicts_through_both(traces: list[list[int]], threshold: float) -> None:
     """Verdicts on pairs are equal, and no verdict is below its threshold."""
-    bounds = np.cumsum([0, *map(len, traces)], dtype=np.int64)
+    ends = np.cumsum([*map(len, traces)], dtype=np.int64)
+    spans = np.stack((ends - [*map(len, traces)], ends), axis=1)
     flat = np.array([value for trace in traces for value in trace], dtype=np.uint16)
     n = len(traces)
     own, other = (side.ravel().astype(np.int64) for side in np.indices((n, n)))
@@ -128,7 +129,7 @@ def test_verdicts_through_both(traces: list[list[int]], threshold: float) -> Non
     results: list[list[Any]] = []
     for module in (native, reference):
         out: Any = (np.zeros(n * n, np.uint8), np.zeros(n * n), np.zeros(n * n))
-        module.judge(rule, bounds, flat, bounds, flat, own, other, *out)  # type: ignore[union-attr]
+        module.judge(rule, spans, flat, spans, flat, own, other, *out)  # type: ignore[union-attr]
         results.append(list(out))
     assert same(*results)
     kinds, similarity, containment = results[0]

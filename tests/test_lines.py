@@ -19,7 +19,7 @@ Scan: TypeAlias = Callable[[bytes, _Int64s, _Int64s, _Int64s], int]
 
 START, END, CHAR_START, CHAR_END, NUMBER, INDENT, EDGE, FIRST, FLAGS = range(9)
 BREAK, STRUCTURE, BARE, MARKER, WEAK, LOWER, UPPER, DIGIT, CAPS = (1 << bit for bit in range(9))
-TERMINAL, CONTINUES, GAP, FIGURES = (1 << bit for bit in range(9, 13))
+TERMINAL, CONTINUES, GAP, FIGURES, WIDE = (1 << bit for bit in range(9, 14))
 
 
 def native() -> Scan:
@@ -69,7 +69,18 @@ PIECES = [
         b"\xe3\x80\x80",
         b"\xef\xbb\xbf",
     ),
-    *(b"\xc2", b"\xe2\x80", b"\xe0", b"\xf0\x9f", b"\xff", b"\x80", b"\xed\xa0\x80", b"\x00"),
+    *(
+        b"\xc2",
+        b"\xe2\x80",
+        b"\xe0",
+        b"\xf0\x9f",
+        b"\xff",
+        b"\x80",
+        b"\xed\xa0\x80",
+        b"\x00",
+        b"\xc1\xbc",
+        b"\xc0\xae",
+    ),
     *(b"a", b"The", b"IV", b"words and", b"ABC", b"12", b"1.", b"(a)", b"[3]", b"Art. 5.", b"o  "),
     *(b">", b"> ", b"-", b"--", b"*", b"#", b"==", b"|", b"```", b"\\", b".", b",", b"'", b")"),
     *(text.encode() for text in ("é", "Ж", "ω", "漢字", "。", "“", "”", "•", "—", "§", "ก็", "😀")),
@@ -180,7 +191,7 @@ def test_columns(scan: Scan, text: str, indent: int, edge: int, first: int) -> N
         ("ΑΘΗΝΑ", UPPER | CAPS),
         ("BREAKING NEWS", UPPER | CAPS),
         ("12 March", DIGIT),
-        ("漢字。", TERMINAL),
+        ("漢字。", TERMINAL | WIDE),
         ('He said "yes."', UPPER | TERMINAL),
         ("# A heading", STRUCTURE | UPPER),
         ("#hashtag", LOWER),

@@ -109,5 +109,6 @@ def test_no_blocks() -> None:
 def test_settings_that_cannot_be_meant(name: str, value: int) -> None:
     """A setting out of range is refused by name and value."""
     settings = {"num_perm": 16, "seed": 1, "width": 3} | {name: value}
+    buffer, starts, ends = lay_out(["a b c"])
     with pytest.raises(SettingsError, match=f"{name}={value}"):
-        minhash_texts(*lay_out(["a b c"]), **settings)
+        minhash_texts(buffer, starts, ends, **settings)

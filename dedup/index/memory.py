@@ -79,7 +79,7 @@ class _Tables:
             # In place where the allocator can; a small step, since growing costs little.
             room = min(MAX_UNITS, needed + needed // 16 + FIRST_UNITS)
             self.arena.resize(room, refcheck=False)
-        postings = int(self.state[POSTINGS]) + int(sketches.key_bounds[-1]) + len(sketches)
+        postings = int(self.state[POSTINGS]) + sketches.key_count + len(sketches)
         if postings > FULLEST * len(self.tags):
             self.move_postings(int(max(postings / FULLEST + 1, len(self.tags) * GROWTH)))
 
@@ -315,9 +315,9 @@ class _Job:
         n = len(sketches)
         self.batch = (
             sketches.fingerprints,
-            sketches.trace_bounds,
+            sketches.trace_spans,
             sketches.traces,
-            sketches.key_bounds,
+            sketches.key_spans,
             sketches.keys,
         )
         self.bounds, self.now = bounds, now

@@ -23,10 +23,10 @@ typedef struct {
     double similarity, containment;
 } verdict;
 
-/* A set of shingles: open addressing, 0 is empty (no shingle is 0: tokens are never the pad ^). */
+/* A set of shingles: open addressing. An entry is shingle << 16 | stamp, where the stamp is the last
+ * candidate that shared the shingle; 0 is empty (no shingle is 0: tokens are never the pad ^). */
 typedef struct {
-    u64 *keys;
-    u32 *stamps; /* the last candidate that shared the shingle */
+    u64 *entries;
     size_t size; /* a power of two */
     size_t capacity;
     int shift;
@@ -34,51 +34,55 @@ typedef struct {
 } shingle_set;
 
 typedef struct {
-    shingle_set pairs, triples, other;
+    shingle_set pairs, triples, misses;
+    u64 *missed; /* shingles of a candidate that the block does not have */
+    size_t missed_capacity;
     const u16 *trace;
     size_t tokens;
     int has_pairs, has_triples;
-    u32 stamp;
+    u64 stamp;
 } judge_scratch;
 
+enum { MAX_STAMP = 0xFFFF };
+
 static void free_judge_scratch(judge_scratch *j) {
-    free(j->pairs.keys);
-    free(j->triples.keys);
-    free(j->other.keys);
+    free(j->pairs.entries);
+    free(j->triples.entries);
+    free(j->misses.entries);
+    free(j->missed);
 }
 
-/* Room for n shingles; stamps live behind the keys in one allocation. */
+/* Empties the set and makes room for n shingles, a third full: long probes are mispredicted ones. */
 static int reset_set(shingle_set *set, size_t n) {
     size_t size = 16;
     int shift = 60;
-    while (size < 2 * n) {
+    while (size < 3 * n) {
         size *= 2;
         shift--;
     }
     if (size > set->capacity) {
-        free(set->keys);
-        set->keys = malloc(size * (sizeof(u64) + sizeof(u32)));
-        set->capacity = set->keys ? size : 0;
-        if (!set->keys) return 0;
+        free(set->entries);
+        set->entries = malloc(size * sizeof(u64));
+        set->capacity = set->entries ? size : 0;
+        if (!set->entries) return 0;
     }
-    set->stamps = (u32 *)(set->keys + size);
     set->size = size;
     set->shift = shift;
     set->distinct = 0;
-    memset(set->keys, 0, size * (sizeof(u64) + sizeof(u32)));
+    memset(set->entries, 0, size * sizeof(u64));
     return 1;
 }
 
 INLINE size_t find_shingle(const shingle_set *set, u64 shingle) {
     size_t at = (size_t)((shingle * P64_1) >> set->shift);
-    while (set->keys[at] && set->keys[at] != shingle) at = (at + 1) & (set->size - 1);
+    while (set->entries[at] && set->entries[at] >> 16 != shingle) at = (at + 1) & (set->size - 1);
     return at;
 }
 
 INLINE void add_shingle(shingle_set *set, u64 shingle) {
     size_t at = find_shingle(set, shingle);
-    set->distinct += set->keys[at] == 0;
-    set->keys[at] = shingle;
+    set->distinct += set->entries[at] == 0;
+    set->entries[at] = shingle << 16;
 }
 
 /* Visits the n + 1 padded 2-shingles, or the n - 2 plain 3-shingles, of a trace. */
@@ -106,19 +110,40 @@ INLINE void begin_judging(judge_scratch *j, const u16 *trace, size_t tokens) {
     j->stamp = 0;
 }
 
-/* How much of a stream of shingles lies in a set. */
+static int reserve_missed(judge_scratch *j, size_t n) {
+    if (n <= j->missed_capacity) return 1;
+    free(j->missed);
+    j->missed = malloc(2 * n * sizeof(u64));
+    j->missed_capacity = j->missed ? 2 * n : 0;
+    return j->missed != NULL;
+}
+
+/* How much of a candidate's stream of shingles lies in the block's set. */
 typedef struct {
     size_t distinct; /* shingles shared, each counted once */
     size_t adjacent; /* neighbours in the stream that are both shared */
+    size_t missed;   /* shingles not shared, counted as often as they stand there */
+    int before;
 } overlap;
 
-INLINE void share_shingle(overlap *o, shingle_set *set, u64 shingle, u32 stamp, int *before) {
+INLINE void share_shingle(overlap *o, judge_scratch *j, shingle_set *set, u64 shingle) {
     size_t at = find_shingle(set, shingle);
-    int shared = set->keys[at] != 0;
-    o->distinct += shared && set->stamps[at] != stamp;
-    o->adjacent += shared & *before;
-    if (shared) set->stamps[at] = stamp;
-    *before = shared;
+    u64 entry = set->entries[at];
+    int shared = entry != 0;
+    o->distinct += shared && (entry & MAX_STAMP) != j->stamp;
+    o->adjacent += shared & o->before;
+    o->before = shared;
+    if (shared) set->entries[at] = shingle << 16 | j->stamp;
+    j->missed[o->missed] = shingle;
+    o->missed += !shared;
+}
+
+/* Distinct shingles of the candidate: those shared, and the distinct ones among the missed. */
+INLINE int count_distinct(judge_scratch *j, const overlap *o, size_t *distinct) {
+    if (!reset_set(&j->misses, o->missed)) return 0;
+    for (size_t i = 0; i < o->missed; i++) add_shingle(&j->misses, j->missed[i]);
+    *distinct = o->distinct + j->misses.distinct;
+    return 1;
 }
 
 /* The verdict on the block of begin_judging against one original. All zero but for kind NEW where no
@@ -126,23 +151,23 @@ INLINE void share_shingle(overlap *o, shingle_set *set, u64 shingle, u32 stamp, 
  * one pass over the candidate can refute goes no further. */
 static verdict judge_candidate(judge_scratch *j, const verdict_rule *rule, const u16 *trace, size_t tokens) {
     verdict result = {NEW, 0, 0}, failed = {-1, 0, 0};
-    overlap pairs = {0, 0}, triples = {0, 0};
-    int before = 0;
+    overlap pairs = {0, 0, 0, 0}, triples = {0, 0, 0, 0};
+    size_t its;
+    if (!reserve_missed(j, tokens + 1)) return failed;
+    if (j->stamp == MAX_STAMP) begin_judging(j, j->trace, j->tokens);
     if (!j->has_pairs) {
         if (!reset_set(&j->pairs, j->tokens + 1)) return failed;
         FOR_EACH_PAIR(j->trace, j->tokens, shingle, add_shingle(&j->pairs, shingle));
         j->has_pairs = 1;
     }
     j->stamp++;
-    FOR_EACH_PAIR(trace, tokens, shingle, share_shingle(&pairs, &j->pairs, shingle, j->stamp, &before));
+    FOR_EACH_PAIR(trace, tokens, shingle, share_shingle(&pairs, j, &j->pairs, shingle));
     /* The union is at least the block's own set; shared 3-shingles are neighbouring shared pairs. */
     int near_possible = (double)pairs.distinct / (double)j->pairs.distinct >= rule->threshold;
     if (!near_possible && (double)pairs.adjacent < rule->shingles) return result;
 
-    if (!reset_set(&j->other, tokens + 1)) return failed;
-    FOR_EACH_PAIR(trace, tokens, shingle, add_shingle(&j->other, shingle));
-    size_t all = j->pairs.distinct + j->other.distinct - pairs.distinct;
-    double similarity = (double)pairs.distinct / (double)all;
+    if (!count_distinct(j, &pairs, &its)) return failed;
+    double similarity = (double)pairs.distinct / (double)(j->pairs.distinct + its - pairs.distinct);
     int near = similarity >= rule->threshold;
     if (!near && (double)pairs.adjacent < rule->shingles) return result;
 
@@ -151,10 +176,9 @@ static verdict judge_candidate(judge_scratch *j, const verdict_rule *rule, const
         FOR_EACH_TRIPLE(j->trace, j->tokens, shingle, add_shingle(&j->triples, shingle));
         j->has_triples = 1;
     }
-    if (!reset_set(&j->other, tokens)) return failed;
-    FOR_EACH_TRIPLE(trace, tokens, shingle, add_shingle(&j->other, shingle));
-    FOR_EACH_TRIPLE(trace, tokens, shingle, share_shingle(&triples, &j->triples, shingle, j->stamp, &before));
-    size_t own = j->triples.distinct, its = j->other.distinct;
+    FOR_EACH_TRIPLE(trace, tokens, shingle, share_shingle(&triples, j, &j->triples, shingle));
+    if (!count_distinct(j, &triples, &its)) return failed;
+    size_t own = j->triples.distinct;
     size_t shorter = own < its ? own : its, longer = own < its ? its : own;
     double containment = shorter ? (double)triples.distinct / (double)shorter : similarity;
     if (near) {

@@ -1,24 +1,18 @@
 /* What the lines of text pages look like: where each begins and ends, how wide it is, how it starts
  * and stops. One pass over UTF-8; buffers in, buffers out. Must not know what a block is: which
- * lines belong together is decided by the caller (dedup/blocks.py), and dedup/kernel/reference/lines.py
- * is the same thing in Python, bit for bit, on any bytes.
+ * lines belong together is decided by the caller (dedup/blocks.py), and the twin in
+ * dedup/kernel/reference/lines.py does the same in Python, bit for bit, on any bytes.
  *
- * Line terminators: LF, VT, FF, CR, NEL (U+0085), LS (U+2028), PS (U+2029), each one; and one or more
- * CRs with an LF behind them, together one (CR CR LF is what a file looks like that was converted
- * twice). A run of CRs without LF is as many terminators.
- * White space: what Python's str.isspace() says (Unicode White_Space and U+001C..001F), and U+FEFF
- * and U+200B, which pad scraped text.
- * Malformed UTF-8 is never read past the page's end: a byte that begins no whole character counts
- * as a character of its own where characters are looked at, and a code point is counted at every
- * byte that is not a continuation byte.
+ * Line terminators: LF, VT, FF, CR, NEL (U+0085), LS (U+2028), PS (U+2029), each one; and one or
+ * more CRs with an LF behind them, together one (CR CR LF is what a file looks like that was
+ * converted twice). A run of CRs without LF is as many terminators.
  */
 #ifndef DEDUP_LINES_H
 #define DEDUP_LINES_H
 
-#include <stdint.h>
-#include <string.h>
+#include "line_characters.h"
 
-/* Rows of the output: int64 fields[LINE_FIELDS][capacity]. Only lines that are not blank are written. */
+/* Rows of the output, int64 fields[LINE_FIELDS][capacity]. Blank lines are not written. */
 enum {
     LINE_START,      /* byte offset in the buffer of the first character that is not white space */
     LINE_END,        /* byte offset after the last such character */
@@ -35,10 +29,10 @@ enum {
 
 enum {
     LINE_BREAK = 1,        /* first of its page, or after a blank line, FF or PS */
-    LINE_STRUCTURE = 2,    /* starts like a heading (#, ==), a table row (|) or a fence (```, ~~~) */
+    LINE_STRUCTURE = 2,    /* starts like a heading (#, ==), a table row (|), a fence (```, ~~~) */
     LINE_BARE = 4,         /* punctuation alone: a rule, a stray mark */
     LINE_MARKER = 8,       /* starts with a bullet or a section sign */
-    LINE_WEAK = 16,        /* starts with "1.", "(a)", "[1]", "Art. 5.", a dash: an item, or chance */
+    LINE_WEAK = 16,        /* starts with "1.", "(a)", "[1]", "Art. 5." or a dash: item or chance */
     LINE_LOWER = 32,       /* the first letter is lower-case */
     LINE_UPPER = 64,       /* the first letter is upper-case */
     LINE_DIGIT = 128,      /* a digit comes before any letter */
@@ -56,179 +50,14 @@ enum {
 #define LINE_GAP_REACH 256
 #define LINE_FIRST_REACH 64
 
-/* Bytes of the white-space character at p, or 0. */
-static inline int line_white_width(const uint8_t *p, const uint8_t *end)
-{
-    if (p >= end)
-        return 0;
-    if (*p < 0x80)
-        return (*p >= 0x09 && *p <= 0x0D) || (*p >= 0x1C && *p <= 0x20);
-    if (*p == 0xC2)
-        return end - p >= 2 && (p[1] == 0x85 || p[1] == 0xA0) ? 2 : 0;
-    if (end - p < 3)
-        return 0;
-    switch (*p) {
-    case 0xE1: return p[1] == 0x9A && p[2] == 0x80 ? 3 : 0;
-    case 0xE2:
-        if (p[1] == 0x80)
-            return (p[2] >= 0x80 && p[2] <= 0x8B) || p[2] == 0xA8 || p[2] == 0xA9 || p[2] == 0xAF ? 3 : 0;
-        return p[1] == 0x81 && p[2] == 0x9F ? 3 : 0;
-    case 0xE3: return p[1] == 0x80 && p[2] == 0x80 ? 3 : 0;
-    case 0xEF: return p[1] == 0xBB && p[2] == 0xBF ? 3 : 0;
-    default: return 0;
-    }
-}
-
-/* Bytes of the white-space character that ends at p, or 0. */
-static inline int line_white_before(const uint8_t *start, const uint8_t *p)
-{
-    if (p - start >= 1 && line_white_width(p - 1, p) == 1)
-        return 1;
-    if (p - start >= 2 && line_white_width(p - 2, p) == 2)
-        return 2;
-    return p - start >= 3 && line_white_width(p - 3, p) == 3 ? 3 : 0;
-}
-
-/* True where a word ends: at the line's end or at white space. */
-static inline int line_gap_at(const uint8_t *p, const uint8_t *end)
-{
-    return p >= end || line_white_width(p, end) > 0;
-}
-
-/* The code point at p < end and its bytes; U+FFFD and 1 for a byte that begins no whole character. */
-static inline uint32_t line_code_point(const uint8_t *p, const uint8_t *end, int *width)
-{
-    uint32_t code = *p;
-    int more = code < 0xC0 ? 0 : code < 0xE0 ? 1 : code < 0xF0 ? 2 : 3;
-
-    *width = 1;
-    if (code < 0x80)
-        return code;
-    if (more == 0 || end - p <= more)
-        return 0xFFFD;
-    code &= more == 3 ? 0x0F : 0x3Fu >> more;
-    for (int i = 1; i <= more; i++) {
-        if ((p[i] & 0xC0) != 0x80)
-            return 0xFFFD;
-        code = code << 6 | (p[i] & 0x3Fu);
-    }
-    if (code < (more == 1 ? 0x80u : more == 2 ? 0x800u : 0x10000u)) /* longer than it need be */
-        return 0xFFFD;
-    *width = more + 1;
-    return code;
-}
-
-/* The code point that ends at p > start and its bytes; U+FFFD and 1 where none does. */
-static inline uint32_t line_code_point_before(const uint8_t *start, const uint8_t *p, int *width)
-{
-    if (p[-1] < 0x80) {
-        *width = 1;
-        return p[-1];
-    }
-    for (int back = 2; back <= 4 && p - start >= back; back++) {
-        if ((p[-back] & 0xC0) != 0x80) {
-            uint32_t code = line_code_point(p - back, p, width);
-            if (*width == back)
-                return code;
-            break;
-        }
-    }
-    *width = 1;
-    return 0xFFFD;
-}
-
-/* 1 lower-case, 2 upper-case, 0 neither: Latin, Greek, Cyrillic and Armenian, without a table. Where
- * the alphabets alternate, parity tells; the few letters that this gets wrong are rare at line starts. */
-static inline int line_case(uint32_t code)
-{
-    if (code < 0x80)
-        return code >= 'a' && code <= 'z' ? 1 : code >= 'A' && code <= 'Z' ? 2 : 0;
-    if (code < 0x100)
-        return code < 0xC0 || code == 0xD7 || code == 0xF7 ? 0 : code >= 0xDF ? 1 : 2;
-    if (code < 0x250) {
-        if ((code >= 0x139 && code <= 0x148) || (code >= 0x179 && code <= 0x17E))
-            return code & 1 ? 2 : 1;
-        return code & 1 ? 1 : 2;
-    }
-    if (code < 0x2B0)
-        return 1;
-    if (code >= 0x386 && code <= 0x3CE && code != 0x387)
-        return code >= 0x3AC || code == 0x390 ? 1 : 2;
-    if (code >= 0x400 && code <= 0x45F)
-        return code >= 0x430 ? 1 : 2;
-    if ((code >= 0x460 && code <= 0x481) || (code >= 0x48A && code <= 0x52F)) {
-        if (code >= 0x4C1 && code <= 0x4CE)
-            return code & 1 ? 2 : 1;
-        return code & 1 ? 1 : 2;
-    }
-    if (code >= 0x531 && code <= 0x587)
-        return code >= 0x561 ? 1 : code <= 0x556 ? 2 : 0;
-    if (code >= 0x1E00 && code <= 0x1EFF)
-        return code & 1 ? 1 : 2;
-    if (code >= 0x1F00 && code <= 0x1FFF)
-        return code & 8 ? 2 : 1;
-    return 0;
-}
-
-static inline int line_is_digit(uint8_t byte) { return byte >= '0' && byte <= '9'; }
-
-static inline int line_is_letter(uint8_t byte)
-{
-    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
-}
-
-/* Punctuation that may stand around words; everything else beyond ASCII counts as a letter. */
-static inline int line_is_punctuation(uint32_t code)
-{
-    if (code < 0x80)
-        return !line_is_digit((uint8_t)code) && !line_is_letter((uint8_t)code);
-    return (code >= 0xA0 && code <= 0xBF && code != 0xAA && code != 0xB5 && code != 0xBA) ||
-           (code >= 0x2000 && code <= 0x206F) || (code >= 0x2500 && code <= 0x259F) ||
-           (code >= 0x3000 && code <= 0x3003) || (code >= 0x3008 && code <= 0x3011) || code == 0xFEFF;
-}
-
-static inline int line_is_bullet(uint32_t code)
-{
-    return code == 0xB7 || code == 0x2022 || code == 0x2023 || code == 0x2043 || code == 0x2219 ||
-           (code >= 0x25A0 && code <= 0x27BF) || code == 0x30FB || (code >= 0xF000 && code <= 0xF0FF);
-}
-
-static inline int line_is_closer(uint32_t code)
-{
-    return code == '"' || code == '\'' || code == ')' || code == ']' || code == '}' || code == '*' ||
-           code == '_' || code == 0xBB || code == 0x2019 || code == 0x201D || code == 0x203A ||
-           code == 0x300D || code == 0x300F || code == 0x3011 || code == 0xFF09;
-}
-
-static inline int line_is_terminal(uint32_t code)
-{
-    switch (code) {
-    case '.': case '!': case '?': case ':': case ';':
-    case 0x37E: case 0x589: case 0x61B: case 0x61F: case 0x6D4: case 0x964: case 0x965:
-    case 0x104B: case 0x1362: case 0x17D4: case 0x2026: case 0x203C: case 0x3002: case 0xFF01:
-    case 0xFF0E: case 0xFF1A: case 0xFF1B: case 0xFF1F: case 0xFF61:
-        return 1;
-    default:
-        return 0;
-    }
-}
-
-static inline int line_continues(uint32_t code)
-{
-    return code == '-' || code == ',' || code == 0xAD || code == 0x60C || code == 0x2010 ||
-           code == 0x3001 || code == 0xFF0C;
-}
-
-static inline int line_digits(const uint8_t *p, const uint8_t *end, int most)
-{
+static inline int line_digits(const uint8_t *p, const uint8_t *end, int most) {
     int count = 0;
     while (count < most && p + count < end && line_is_digit(p[count]))
         count++;
     return count;
 }
 
-static inline int line_roman(const uint8_t *p, const uint8_t *end)
-{
+static inline int line_roman(const uint8_t *p, const uint8_t *end) {
     int count = 0;
     while (count < 6 && p + count < end && p[count] && strchr("ivxlcIVXLC", p[count]))
         count++;
@@ -236,16 +65,14 @@ static inline int line_roman(const uint8_t *p, const uint8_t *end)
 }
 
 /* After an enumerator: an optional backslash (Markdown escapes), "." or ")", and the word's end. */
-static inline int line_closes(const uint8_t *p, const uint8_t *end)
-{
+static inline int line_closes(const uint8_t *p, const uint8_t *end) {
     if (p < end && *p == '\\')
         p++;
     return p < end && (*p == '.' || *p == ')') && line_gap_at(p + 1, end);
 }
 
-/* "Art. 5.", "SEC. 12:", "Chapter IV.": a capitalised word of up to 12 letters (bytes) and a number. */
-static inline int line_is_label(const uint8_t *p, const uint8_t *end)
-{
+/* "Art. 5.", "SEC. 12:", "Chapter IV.": a capitalised word of up to 12 bytes and a number. */
+static inline int line_is_label(const uint8_t *p, const uint8_t *end) {
     int letters = 0, number;
 
     if (p >= end || *p < 'A' || *p > 'Z')
@@ -270,8 +97,7 @@ static inline int line_is_label(const uint8_t *p, const uint8_t *end)
 }
 
 /* Which kind of start: LINE_STRUCTURE, LINE_MARKER, LINE_WEAK or 0. */
-static int line_marker(const uint8_t *p, const uint8_t *end)
-{
+static int line_marker(const uint8_t *p, const uint8_t *end) {
     int width, count, dotted = 0;
     uint32_t code;
 
@@ -300,11 +126,13 @@ static int line_marker(const uint8_t *p, const uint8_t *end)
             count = line_roman(p + 1, end);
         if (count == 0 && end - p >= 2)
             count = line_is_letter(p[1]);
-        return count > 0 && p + count + 1 < end && p[count + 1] == ')' && line_gap_at(p + count + 2, end)
+        return count > 0 && p + count + 1 < end && p[count + 1] == ')' &&
+                       line_gap_at(p + count + 2, end)
                    ? LINE_WEAK : 0;
     case '[':
         count = line_digits(p + 1, end, 3);
-        return count > 0 && p + count + 1 < end && p[count + 1] == ']' && line_gap_at(p + count + 2, end)
+        return count > 0 && p + count + 1 < end && p[count + 1] == ']' &&
+                       line_gap_at(p + count + 2, end)
                    ? LINE_WEAK : 0;
     default: break;
     }
@@ -328,9 +156,8 @@ static int line_marker(const uint8_t *p, const uint8_t *end)
     return 0;
 }
 
-/* LINE_LOWER, LINE_UPPER, LINE_DIGIT, LINE_CAPS, LINE_BARE and LINE_FIGURES: what letters there are. */
-static int line_letters(const uint8_t *p, const uint8_t *end)
-{
+/* What letters there are: LINE_LOWER, _UPPER, _DIGIT, _CAPS, _BARE and _FIGURES. */
+static int line_letters(const uint8_t *p, const uint8_t *end) {
     const uint8_t *reach = end - p > LINE_CAPS_REACH ? p + LINE_CAPS_REACH : end;
     const uint8_t *start = p;
     int flags = 0, width, letters = 0, uppers = 0;
@@ -359,8 +186,7 @@ static int line_letters(const uint8_t *p, const uint8_t *end)
 }
 
 /* LINE_TERMINAL or LINE_CONTINUES, behind up to four closing quotes and brackets. */
-static int line_ending(const uint8_t *start, const uint8_t *end)
-{
+static int line_ending(const uint8_t *start, const uint8_t *end) {
     for (int closers = 0; end > start; closers++) {
         int width;
         uint32_t code = line_code_point_before(start, end, &width);
@@ -376,15 +202,13 @@ static int line_ending(const uint8_t *start, const uint8_t *end)
 }
 
 /* Given white space at p: U+00A0 or U+202F. */
-static inline int line_forbids_break(const uint8_t *p)
-{
+static inline int line_forbids_break(const uint8_t *p) {
     return (p[0] == 0xC2 && p[1] == 0xA0) || (p[0] == 0xE2 && p[1] == 0x80 && p[2] == 0xAF);
 }
 
 /* Columns of the first word: up to white space where a line can be broken, which U+00A0 and U+202F
  * forbid; a two-column character is a word of its own. */
-static int64_t line_first(const uint8_t *p, const uint8_t *end)
-{
+static int64_t line_first(const uint8_t *p, const uint8_t *end) {
     int64_t columns = 0;
 
     if (p < end && *p >= 0xE3)
@@ -397,8 +221,7 @@ static int64_t line_first(const uint8_t *p, const uint8_t *end)
     return columns;
 }
 
-static int line_has_gap(const uint8_t *p, const uint8_t *end)
-{
+static int line_has_gap(const uint8_t *p, const uint8_t *end) {
     int64_t size = end - p;
     uint8_t gap = 0;
 
@@ -412,8 +235,7 @@ static int line_has_gap(const uint8_t *p, const uint8_t *end)
 }
 
 /* Thai and Lao signs that stand above or below a letter and take no column. */
-static int64_t line_stacked(const uint8_t *p, const uint8_t *end)
-{
+static int64_t line_stacked(const uint8_t *p, const uint8_t *end) {
     int64_t marks = 0;
 
     p = memchr(p, 0xE0, (size_t)(end - p));
@@ -427,8 +249,7 @@ static int64_t line_stacked(const uint8_t *p, const uint8_t *end)
 }
 
 /* Code points (bytes that are no continuation bytes) and, on request, those of two columns. */
-static int64_t line_count(const uint8_t *p, const uint8_t *end, int64_t *wide)
-{
+static int64_t line_count(const uint8_t *p, const uint8_t *end, int64_t *wide) {
     int64_t characters = 0, wides = 0;
 
     while (end - p >= 8) {
@@ -451,8 +272,7 @@ static int64_t line_count(const uint8_t *p, const uint8_t *end, int64_t *wide)
     return characters;
 }
 
-static inline int line_is_terminator(const uint8_t *p, const uint8_t *end)
-{
+static inline int line_is_terminator(const uint8_t *p, const uint8_t *end) {
     if (*p >= 0x0A && *p <= 0x0D)
         return 1;
     if (*p == 0xC2)
@@ -463,8 +283,7 @@ static inline int line_is_terminator(const uint8_t *p, const uint8_t *end)
 /* The next terminator or `end`; *high becomes non-zero where a byte on the way is not ASCII. Eight
  * bytes a step: high bits of `hit` mark bytes of 0x0A..0x0D and, where there may be any, 0xC2 and
  * 0xE2, which begin the other terminators. */
-static const uint8_t *line_find_terminator(const uint8_t *p, const uint8_t *end, uint64_t *high)
-{
+static const uint8_t *line_find_terminator(const uint8_t *p, const uint8_t *end, uint64_t *high) {
     for (; end - p >= 8; p += 8) {
         uint64_t word, low, hit;
         memcpy(&word, p, 8);
@@ -488,11 +307,54 @@ static const uint8_t *line_find_terminator(const uint8_t *p, const uint8_t *end,
     return end;
 }
 
+/* Columns of the white space before a line; tabs stop at every eighth. */
+static int64_t line_indent(const uint8_t *p, const uint8_t *end) {
+    int64_t columns = 0;
+
+    while (p < end) {
+        int width = line_white_width(p, end);
+        if (*p == '\t')
+            columns = (columns | 7) + 1;
+        else if (*p >= 0xE3)
+            columns += *p == 0xE3 ? 2 : 0; /* U+3000; U+FEFF has no width */
+        else
+            columns += !(width == 3 && p[1] == 0x80 && p[2] == 0x8B); /* U+200B */
+        p += width;
+    }
+    return columns;
+}
+
+/* Writes INDENT, EDGE, FIRST and FLAGS (all but LINE_BREAK) of a line whose text is start..end, a
+ * row every `stride`. Returns the code points from start to end. */
+static int64_t line_describe(const uint8_t *line, const uint8_t *start, const uint8_t *end,
+                             int any_high, int64_t *fact, int64_t stride) {
+    const uint8_t *text = start;
+    int64_t indent = line_indent(line, start);
+    int64_t depth = 0, wide = 0, characters, flags;
+
+    while (text < end && *text == '>') {
+        depth += depth < 15;
+        for (text++; text < end && *text == ' '; text++)
+            ;
+    }
+    indent += text - start;
+    characters = any_high ? line_count(text, end, &wide) : end - text;
+    if (any_high)
+        wide -= line_stacked(text, end);
+    flags = line_marker(text, end) | line_letters(text, end) | line_ending(text, end);
+    flags |= line_has_gap(text, end) ? LINE_GAP : 0;
+    flags |= text < end && *text >= 0xE3 ? LINE_WIDE : 0;
+    fact[LINE_INDENT * stride] = indent;
+    fact[LINE_EDGE * stride] = indent + characters + wide;
+    fact[LINE_FIRST * stride] = line_first(text, end);
+    fact[LINE_FLAGS * stride] = flags | depth << 16;
+    return text - start + characters;
+}
+
 /* Describes every line of every page that is not blank, in order; the contract is the docstring of
  * scan_lines. Returns how many there are, which may be more than `capacity`. */
 static int64_t scan_lines(const uint8_t *buffer, const int64_t *page_bounds, int64_t pages,
-                          int64_t *fields, int64_t capacity, int64_t *line_bounds)
-{
+                          int64_t *fields, int64_t capacity, int64_t *line_bounds) {
     int64_t lines = 0;
 
     line_bounds[0] = 0;
@@ -534,42 +396,17 @@ static int64_t scan_lines(const uint8_t *buffer, const int64_t *page_bounds, int
                 while ((width = line_white_before(start, end)) > 0)
                     end -= width;
                 if (lines < capacity) {
-                    int64_t indent = 0, depth = 0, wide = 0, before, inside;
-                    int64_t flags = after_break;
-                    const uint8_t *text;
+                    int64_t *fact = fields + lines;
+                    int64_t before = high ? line_count(line, start, 0) : start - line;
+                    int64_t inside = line_describe(line, start, end, high != 0, fact, capacity);
 
-                    for (text = line; text < start; text += width) {
-                        width = line_white_width(text, start);
-                        if (*text == '\t')
-                            indent = (indent | 7) + 1;
-                        else if (*text >= 0xE3)
-                            indent += *text == 0xE3 ? 2 : 0; /* U+3000; U+FEFF has no width */
-                        else
-                            indent += !(width == 3 && text[1] == 0x80 && text[2] == 0x8B); /* U+200B */
-                    }
-                    while (text < end && *text == '>') {
-                        depth += depth < 15;
-                        indent++;
-                        for (text++; text < end && *text == ' '; text++)
-                            indent++;
-                    }
-                    before = high ? line_count(line, start, 0) : start - line;
-                    inside = high ? line_count(text, end, &wide) : end - text;
-                    if (high)
-                        wide -= line_stacked(text, end);
-                    flags |= line_marker(text, end) | line_letters(text, end) | line_ending(text, end);
-                    flags |= line_has_gap(text, end) ? LINE_GAP : 0;
-                    flags |= text < end && *text >= 0xE3 ? LINE_WIDE : 0;
-                    fields[LINE_START * capacity + lines] = start - buffer;
-                    fields[LINE_END * capacity + lines] = end - buffer;
-                    fields[LINE_CHAR_START * capacity + lines] = characters + before;
-                    fields[LINE_CHAR_END * capacity + lines] = characters + before + (text - start) + inside;
-                    fields[LINE_NUMBER * capacity + lines] = number;
-                    fields[LINE_INDENT * capacity + lines] = indent;
-                    fields[LINE_EDGE * capacity + lines] = indent + inside + wide;
-                    fields[LINE_FIRST * capacity + lines] = line_first(text, end);
-                    fields[LINE_FLAGS * capacity + lines] = flags | depth << 16;
-                    characters += before + (text - start) + inside;
+                    fact[LINE_START * capacity] = start - buffer;
+                    fact[LINE_END * capacity] = end - buffer;
+                    fact[LINE_CHAR_START * capacity] = characters + before;
+                    fact[LINE_CHAR_END * capacity] = characters + before + inside;
+                    fact[LINE_NUMBER * capacity] = number;
+                    fact[LINE_FLAGS * capacity] |= after_break;
+                    characters += before + inside;
                     characters += high ? line_count(end, next, 0) : next - end;
                 }
                 after_break = 0;

@@ -1,27 +1,26 @@
 /* scan_lines as Python calls it. Checks that every array is as large as the scan assumes, then lets
- * the GIL go. Includes no policy; lines.h does the work. The module includes Python.h before this. */
+ * the GIL go. Holds no policy; lines.h does the work. The module includes Python.h before this. */
 #ifndef DEDUP_LINES_BINDING_H
 #define DEDUP_LINES_BINDING_H
 
 #include "lines.h"
 
-#define KERNEL_SCAN_LINES_DOC                                                                       \
-    "scan_lines(buffer, page_bounds, fields, line_bounds, /)\n--\n\n"                               \
-    "Describes the lines of text pages that are not blank.\n\n"                                     \
-    "Args:\n"                                                                                       \
+#define KERNEL_SCAN_LINES_DOC \
+    "scan_lines(buffer, page_bounds, fields, line_bounds, /)\n--\n\n" \
+    "Describes the lines of text pages that are not blank.\n\n" \
+    "Args:\n" \
     "    buffer: bytes, the pages in UTF-8 (lone surrogates as three bytes), one after the other.\n" \
-    "    page_bounds: int64[pages + 1], where each page begins and ends in `buffer`, ascending.\n"  \
+    "    page_bounds: int64[pages + 1], where each page begins and ends in `buffer`, ascending.\n" \
     "    fields: int64[9, capacity], written: a column for each line, a row for each fact: START,\n" \
-    "        END, CHAR_START, CHAR_END, NUMBER, INDENT, EDGE, FIRST, FLAGS.\n"                      \
-    "    line_bounds: int64[pages + 1], written: the columns of each page's lines.\n\n"             \
-    "Returns:\n"                                                                                    \
+    "        END, CHAR_START, CHAR_END, NUMBER, INDENT, EDGE, FIRST, FLAGS.\n" \
+    "    line_bounds: int64[pages + 1], written: the columns of each page's lines.\n\n" \
+    "Returns:\n" \
     "    How many lines there are. Beyond `capacity` they are counted, not described: call again\n" \
-    "    with that capacity.\n\n"                                                                   \
-    "Raises:\n"                                                                                     \
+    "    with that capacity.\n\n" \
+    "Raises:\n" \
     "    ValueError: the arrays do not fit together.\n"
 
-static PyObject *kernel_scan_lines(PyObject *Py_UNUSED(self), PyObject *args)
-{
+static PyObject *kernel_scan_lines(PyObject *Py_UNUSED(self), PyObject *args) {
     Py_buffer buffer, page_bounds, fields, line_bounds;
     const int64_t *bounds;
     int64_t pages, capacity, lines;

@@ -51,6 +51,14 @@ static int check_bounds(const i64 *bounds, Py_ssize_t n, Py_ssize_t limit, const
     return 1;
 }
 
+/* Each of the n / 2 spans is a (start, end) within `limit`. */
+static int check_spans(const i64 *spans, Py_ssize_t n, Py_ssize_t limit, const char *what) {
+    if (n % 2) return wrong(what);
+    for (Py_ssize_t i = 0; i < n; i += 2)
+        if (spans[i] < 0 || spans[i + 1] < spans[i] || spans[i + 1] > limit) return wrong(what);
+    return 1;
+}
+
 #define TAKE(name, object, type, writable)                                                         \
     Py_ssize_t name##_n = 0;                                                                       \
     type *name = take(&held, object, sizeof(type), writable, &name##_n);                           \
@@ -106,9 +114,9 @@ static PyObject *kernel_sketch(PyObject *Py_UNUSED(self), PyObject *args) {
     if (!take_texts(&held, &t, o[0], o[1], o[2], folded, o[3])) goto fail;
     TAKE(scheme, o[4], i64, 0);
     TAKE(fingerprints, o[5], u64, 1);
-    TAKE(trace_bounds, o[6], i64, 1);
+    TAKE(trace_spans, o[6], i64, 1);
     TAKE(traces, o[7], u16, 1);
-    TAKE(key_bounds, o[8], i64, 1);
+    TAKE(key_spans, o[8], i64, 1);
     TAKE(keys, o[9], u64, 1);
     TAKE(hard, o[10], u8, 1);
     i64 bytes = 0, hard_count = 0;
@@ -118,7 +126,7 @@ static PyObject *kernel_sketch(PyObject *Py_UNUSED(self), PyObject *args) {
                 scheme[6] >= 0 && scheme[6] <= MAX_STRATUM && scheme[2] >= 0,
             "scheme");
     REQUIRE(fingerprints_n == 2 * t.count && hard_n == t.count, "an output of one row a block");
-    REQUIRE(trace_bounds_n == t.count + 1 && key_bounds_n == t.count + 1, "bounds");
+    REQUIRE(trace_spans_n == 2 * t.count && key_spans_n == 2 * t.count, "spans");
     REQUIRE(traces_n >= bytes, "traces");
     REQUIRE(keys_n >= t.count * (scheme[1] + scheme[3] + scheme[6]), "keys");
     int memory = 1;
@@ -127,10 +135,10 @@ static PyObject *kernel_sketch(PyObject *Py_UNUSED(self), PyObject *args) {
     sketch_scratch sketch;
     key_scheme strata = {scheme[0], scheme[1], scheme[2], scheme[3], scheme[4], scheme[5], scheme[6]};
     init_sketch_scratch(&sketch);
-    trace_bounds[0] = key_bounds[0] = 0;
+    i64 trace_at = 0, key_at = 0;
     for (Py_ssize_t i = 0; i < t.count; i++) {
         size_t size = (size_t)(t.ends[i] - t.starts[i]);
-        u16 *trace = traces + trace_bounds[i];
+        u16 *trace = traces + trace_at;
         if (!reserve_scratch(&tokens, size)) {
             memory = 0;
             break;
@@ -145,8 +153,10 @@ static PyObject *kernel_sketch(PyObject *Py_UNUSED(self), PyObject *args) {
         hard_count += done.hard;
         fingerprints[2 * i] = fingerprint.low;
         fingerprints[2 * i + 1] = fingerprint.high;
-        trace_bounds[i + 1] = trace_bounds[i] + (i64)done.tokens;
-        key_bounds[i + 1] = key_bounds[i] + (i64)trace_keys(&sketch, &strata, trace, done.tokens, keys + key_bounds[i]);
+        trace_spans[2 * i] = trace_at;
+        trace_spans[2 * i + 1] = trace_at += (i64)done.tokens;
+        key_spans[2 * i] = key_at;
+        key_spans[2 * i + 1] = key_at += (i64)trace_keys(&sketch, &strata, trace, done.tokens, keys + key_at);
     }
     free(tokens.memory);
     free(sketch.memory);
@@ -261,9 +271,9 @@ static PyObject *kernel_judge(PyObject *Py_UNUSED(self), PyObject *args) {
     if (!PyArg_ParseTuple(args, "OOOOOOOOOO", o, o + 1, o + 2, o + 3, o + 4, o + 5, o + 6, o + 7, o + 8, o + 9))
         return NULL;
     TAKE(rule, o[0], double, 0);
-    TAKE(bounds, o[1], i64, 0);
+    TAKE(spans, o[1], i64, 0);
     TAKE(traces, o[2], u16, 0);
-    TAKE(other_bounds, o[3], i64, 0);
+    TAKE(other_spans, o[3], i64, 0);
     TAKE(other_traces, o[4], u16, 0);
     TAKE(own, o[5], i64, 0);
     TAKE(other, o[6], i64, 0);
@@ -271,12 +281,12 @@ static PyObject *kernel_judge(PyObject *Py_UNUSED(self), PyObject *args) {
     TAKE(similarity, o[8], double, 1);
     TAKE(containment, o[9], double, 1);
     REQUIRE(rule_n == 4, "rule");
-    if (!check_bounds(bounds, bounds_n, traces_n, "bounds")) goto fail;
-    if (!check_bounds(other_bounds, other_bounds_n, other_traces_n, "other_bounds")) goto fail;
+    if (!check_spans(spans, spans_n, traces_n, "spans")) goto fail;
+    if (!check_spans(other_spans, other_spans_n, other_traces_n, "other_spans")) goto fail;
     REQUIRE(other_n == own_n && kinds_n == own_n && similarity_n == own_n && containment_n == own_n,
             "an array of one row a pair");
     for (Py_ssize_t i = 0; i < own_n; i++)
-        REQUIRE(own[i] >= 0 && own[i] < bounds_n - 1 && other[i] >= 0 && other[i] < other_bounds_n - 1, "a pair");
+        REQUIRE(own[i] >= 0 && own[i] < spans_n / 2 && other[i] >= 0 && other[i] < other_spans_n / 2, "a pair");
     int memory = 1;
     Py_BEGIN_ALLOW_THREADS;
     judge_scratch scratch = {0};
@@ -285,10 +295,11 @@ static PyObject *kernel_judge(PyObject *Py_UNUSED(self), PyObject *args) {
     for (Py_ssize_t i = 0; i < own_n && memory; i++) {
         if (own[i] != current) {
             current = own[i];
-            begin_judging(&scratch, traces + bounds[current], (size_t)(bounds[current + 1] - bounds[current]));
+            const i64 *span = spans + 2 * current;
+            begin_judging(&scratch, traces + span[0], (size_t)(span[1] - span[0]));
         }
-        const u16 *trace = other_traces + other_bounds[other[i]];
-        verdict v = judge_candidate(&scratch, &r, trace, (size_t)(other_bounds[other[i] + 1] - other_bounds[other[i]]));
+        const i64 *span = other_spans + 2 * other[i];
+        verdict v = judge_candidate(&scratch, &r, other_traces + span[0], (size_t)(span[1] - span[0]));
         memory = v.kind >= 0;
         kinds[i] = (u8)v.kind;
         similarity[i] = v.similarity;
@@ -338,9 +349,9 @@ static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) 
         if (!take_index(&held, overlay, o[1])) goto fail;
     }
     TAKE(fingerprints, batch[0], u64, 0);
-    TAKE(trace_bounds, batch[1], i64, 0);
+    TAKE(trace_spans, batch[1], i64, 0);
     TAKE(traces, batch[2], u16, 0);
-    TAKE(key_bounds, batch[3], i64, 0);
+    TAKE(key_spans, batch[3], i64, 0);
     TAKE(keys, batch[4], u64, 0);
     TAKE(page_bounds, o[3], i64, 0);
     TAKE(pages, o[4], u32, 0);
@@ -350,24 +361,26 @@ static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) 
     TAKE(containment, o[8], double, 1);
     TAKE(details, o[9], u32, 1);
     TAKE(entries, o[10], u32, 1);
-    Py_ssize_t n = trace_bounds_n - 1;
-    if (!check_bounds(trace_bounds, trace_bounds_n, traces_n, "trace_bounds")) goto fail;
-    if (!check_bounds(key_bounds, key_bounds_n, keys_n, "key_bounds")) goto fail;
+    Py_ssize_t n = trace_spans_n / 2;
+    if (!check_spans(trace_spans, trace_spans_n, traces_n, "trace_spans")) goto fail;
+    if (!check_spans(key_spans, key_spans_n, keys_n, "key_spans")) goto fail;
     if (!check_bounds(page_bounds, page_bounds_n, n, "page_bounds")) goto fail;
     REQUIRE(rule_n == 4, "rule");
-    REQUIRE(fingerprints_n == 2 * n && key_bounds_n == n + 1, "the batch");
+    REQUIRE(fingerprints_n == 2 * n && key_spans_n == 2 * n, "the batch");
     REQUIRE(pages_n == page_bounds_n - 1, "pages");
     REQUIRE(kinds_n == n && similarity_n == n && containment_n == n && details_n == 6 * n && entries_n == n,
             "an output of one row a block");
     const block_index *target = overlay ? overlay : &x;
-    i64 first = page_bounds[0], last = page_bounds[page_bounds_n - 1], units = target->state[USED_UNITS];
+    i64 first = page_bounds[0], last = page_bounds[page_bounds_n - 1];
+    i64 units = target->state[USED_UNITS], postings = target->state[POSTINGS];
     for (i64 i = first; i < last; i++) {
-        units += (i64)record_units((u64)(trace_bounds[i + 1] - trace_bounds[i]));
-        REQUIRE(key_bounds[i + 1] - key_bounds[i] <= 3 * MAX_STRATUM, "the keys of a block");
+        i64 count = key_spans[2 * i + 1] - key_spans[2 * i];
+        units += (i64)record_units((u64)(trace_spans[2 * i + 1] - trace_spans[2 * i]));
+        postings += count + 1;
+        REQUIRE(count <= 3 * MAX_STRATUM, "the keys of a block");
     }
     REQUIRE((u64)units <= target->units, "the arena");
-    REQUIRE(target->state[POSTINGS] + (key_bounds[last] - key_bounds[first]) + (last - first) < (i64)target->slots,
-            "the posting table");
+    REQUIRE(postings < (i64)target->slots, "the posting table");
     int memory = 1;
     Py_BEGIN_ALLOW_THREADS;
     judge_scratch scratch = {0};
@@ -378,17 +391,17 @@ static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) 
         for (i64 i = page_bounds[p]; i < page_bounds[p + 1]; i++) {
             if (i + AHEAD < last) {
                 i64 j = i + AHEAD;
-                block_view later = {0, fingerprints[2 * j + 1], NULL, 0, keys + key_bounds[j],
-                                    (size_t)(key_bounds[j + 1] - key_bounds[j]), 0};
+                block_view later = {0, fingerprints[2 * j + 1], NULL, 0, keys + key_spans[2 * j],
+                                    (size_t)(key_spans[2 * j + 1] - key_spans[2 * j]), 0};
                 prefetch_block(&x, &later);
             }
-            size_t tokens = (size_t)(trace_bounds[i + 1] - trace_bounds[i]);
+            size_t tokens = (size_t)(trace_spans[2 * i + 1] - trace_spans[2 * i]);
             similarity[i] = containment[i] = 0;
             kinds[i] = SKIPPED;
             entries[i] = 0;
             if (tokens == 0 || tokens < (size_t)min_words) continue;
-            block_view block = {fingerprints[2 * i], fingerprints[2 * i + 1], traces + trace_bounds[i], tokens,
-                                keys + key_bounds[i], (size_t)(key_bounds[i + 1] - key_bounds[i]),
+            block_view block = {fingerprints[2 * i], fingerprints[2 * i + 1], traces + trace_spans[2 * i], tokens,
+                                keys + key_spans[2 * i], (size_t)(key_spans[2 * i + 1] - key_spans[2 * i]),
                                 (u32)(i - page_bounds[p])};
             finding found;
             if (!check_block(&x, overlay, &block, &check, &r, &scratch, &found, entries + i)) {

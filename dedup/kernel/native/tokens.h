@@ -1,7 +1,7 @@
 /* Folded text to tokens: the normalised text (tokens joined by one space) and, of each token, its
  * place, its hash and whether it is masked in keys.
  *
- * A token's trace value is 16 bits of its XXH3 hash, in three ranges, so that what keys must know of
+ * A token's trace value is 16 bits of its hash (XXH3 beyond 16 bytes), in three ranges, so that what keys must know of
  * a token (mask it? how much text is it?) can be read from the trace alone:
  *
  *     2 .. 0x7FFF         words (0 and 1 are the pads ^ and $ of padded shingles)
@@ -68,27 +68,13 @@ static int has_unicode_digit(const unicode_table *t, const u8 *p, size_t n) {
     return 0;
 }
 
-/* Copies a token and says whether an ASCII digit is in it. Folded ASCII is letters (bit 6 set) and digits
- * (bits 6 and 7 clear), so one mask finds the digits. 16 bytes are read and written. */
-INLINE int copy_token(u8 *to, const u8 *from, size_t n) {
-#if DEDUP_X86
-    u64 digits = 0;
-    for (size_t i = 0; i < n; i += 16) {
-        __m128i x = _mm_loadu_si128((const __m128i *)(from + i));
-        _mm_storeu_si128((__m128i *)(to + i), x);
-        u32 others = (u32)_mm_movemask_epi8(_mm_or_si128(x, _mm_add_epi8(x, x)));
-        u32 valid = n - i >= 16 ? 0xFFFFu : (1u << (n - i)) - 1;
-        digits |= ~others & valid;
-    }
-    return digits != 0;
-#else
-    int digits = 0;
-    for (size_t i = 0; i < n; i++) {
-        to[i] = from[i];
-        digits |= from[i] < 0x40;
-    }
-    return digits;
-#endif
+#define TOKEN_KEY_LOW 0xE7037ED1A0B428DBull
+#define TOKEN_KEY_HIGH 0x8EBC6AF09C88C6E3ull
+
+/* The hash of a token of up to 16 bytes, given as two zero-padded words: one wide product, folded (as
+ * in wyhash and XXH3), and no branch on the length, which is what hashing words costs most. */
+INLINE u64 hash_short_token(u64 low, u64 high, size_t n) {
+    return (multiply_fold(low ^ TOKEN_KEY_LOW, high ^ TOKEN_KEY_HIGH) ^ n) * PMX_1;
 }
 
 INLINE u16 trace_value(u64 hash, int unspaced, int digits) {
@@ -96,6 +82,39 @@ INLINE u16 trace_value(u64 hash, int unspaced, int digits) {
     if (digits) return (u16)(TRACE_DIGITS | (hash >> 50));
     u16 value = (u16)(hash >> 49);
     return value < 2 ? (u16)(value + 2) : value;
+}
+
+/* Copies a token, hashes it, and says whether an ASCII digit is in it. Folded ASCII is letters (bit 6
+ * set) and digits (bits 6 and 7 clear), so one mask finds the digits. Up to 16 bytes more than the
+ * token are read and written. */
+INLINE u64 take_token(u8 *to, const u8 *from, size_t n, int *has_digits) {
+#if DEDUP_X86
+    static const u8 keep[32] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+                                0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
+    __m128i x = _mm_loadu_si128((const __m128i *)from);
+    _mm_storeu_si128((__m128i *)to, x);
+    u32 digits = ~(u32)_mm_movemask_epi8(_mm_or_si128(x, _mm_add_epi8(x, x)));
+    if (LIKELY(n <= 16)) {
+        *has_digits = (digits & ((1u << n) - 1)) != 0;
+        x = _mm_and_si128(x, _mm_loadu_si128((const __m128i *)(keep + 16 - n)));
+        return hash_short_token((u64)_mm_cvtsi128_si64(x), (u64)_mm_cvtsi128_si64(_mm_unpackhi_epi64(x, x)), n);
+    }
+#else
+    if (n <= 16) {
+        u8 word[16] = {0};
+        int found = 0;
+        for (size_t i = 0; i < n; i++) found |= from[i] < 0x40;
+        memcpy(word, from, n);
+        memcpy(to, from, n);
+        *has_digits = found;
+        return hash_short_token(load64(word), load64(word + 8), n);
+    }
+#endif
+    int found = 0;
+    for (size_t i = 0; i < n; i++) found |= from[i] < 0x40;
+    memcpy(to, from, n);
+    *has_digits = found;
+    return xxh3_64_long(from, n);
 }
 
 typedef struct {
@@ -141,10 +160,10 @@ INLINE tokenised tokenise(const unicode_table *t, const u8 *text, size_t n, int 
         for (size_t i = 0; i + 1 < count; i += 2) {
             const u8 *token = base + edges[i];
             size_t size = edges[i + 1] - edges[i];
-            int digits = copy_token(out, token, size);
-            int unspaced = token[-1] == UNSPACED;
+            int digits, unspaced = token[-1] == UNSPACED;
+            u64 hash = take_token(out, token, size, &digits);
             if (UNLIKELY(f.unicode_digits) && !digits) digits = has_unicode_digit(t, token, size);
-            if (trace) trace[result.tokens] = trace_value(xxh3_64(token, size), unspaced, digits);
+            if (trace) trace[result.tokens] = trace_value(hash, unspaced, digits);
             out += size;
             if (ends) ends[result.tokens] = (u32)(out - s->normalised);
             *out++ = SPACE;

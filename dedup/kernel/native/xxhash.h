@@ -126,7 +126,7 @@ static hash128 xxh3_large(const u8 *p, size_t n) {
     return result;
 }
 
-/* ---- XXH3, 64 bits --------------------------------------------------------------------------- */
+/* ---- XXH3, 64 bits, from 17 bytes on ---------------------------------------------------------- */
 
 NOINLINE u64 xxh3_64_long(const u8 *p, size_t n) {
     if (n > 240) return xxh3_large(p, n).low;
@@ -142,28 +142,6 @@ NOINLINE u64 xxh3_64_long(const u8 *p, size_t n) {
     acc = avalanche_xxh3(acc);
     for (size_t i = 8; i < n >> 4; i++) acc += mix_step(p + 16 * i, 16 * (i - 8) + 3, 0);
     return avalanche_xxh3(acc + mix_step(p + n - 16, 119, 0));
-}
-
-INLINE u64 xxh3_64(const u8 *p, size_t n) {
-    if (LIKELY(n >= 4 && n <= 8)) {
-        u64 x = (load64(SECRET + 8) ^ load64(SECRET + 16)) ^
-                ((u64)load32(p + n - 4) | ((u64)load32(p) << 32));
-        x ^= rotate64(x, 49) ^ rotate64(x, 24);
-        x *= PMX_2;
-        x ^= (x >> 35) + n;
-        x *= PMX_2;
-        return x ^ (x >> 28);
-    }
-    if (n <= 3) {
-        if (n == 0) return avalanche_xxh64(load64(SECRET + 56) ^ load64(SECRET + 64));
-        return avalanche_xxh64((u64)(load32(SECRET) ^ load32(SECRET + 4)) ^ combine_1to3(p, n));
-    }
-    if (n <= 16) {
-        u64 low = (load64(SECRET + 24) ^ load64(SECRET + 32)) ^ load64(p);
-        u64 high = (load64(SECRET + 40) ^ load64(SECRET + 48)) ^ load64(p + n - 8);
-        return avalanche_xxh3(n + swap64(low) + high + multiply_fold(low, high));
-    }
-    return xxh3_64_long(p, n);
 }
 
 /* ---- XXH3, 128 bits -------------------------------------------------------------------------- */

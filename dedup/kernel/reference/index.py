@@ -36,7 +36,7 @@ Batch: TypeAlias = tuple[
     npt.NDArray[np.int64],
     npt.NDArray[np.uint64],
 ]
-"""fingerprints, trace_bounds, traces, key_bounds, keys, as `sketch` fills them."""
+"""fingerprints, trace_spans, traces, key_spans, keys, as `sketch` fills them."""
 
 
 def record_units(tokens: int) -> int:
@@ -235,7 +235,7 @@ def check_blocks(
     Args:
         columns: the index; it has room for every block of these pages.
         overlay: an index that takes what is new instead, for a lookup; or None.
-        batch: fingerprints, trace_bounds, traces, key_bounds, keys of `n` blocks.
+        batch: fingerprints, trace_spans, traces, key_spans, keys of `n` blocks.
         page_bounds: int64[p + 1], where each page's blocks start and end.
         pages: uint32[p], the pages' numbers; a page that the index knows was withdrawn before.
         now: seconds since 1970.
@@ -251,18 +251,18 @@ def check_blocks(
             the original that it repeats (0: skipped).
     """
     index, over = _Index(columns), _Index(overlay) if overlay else None
-    fingerprints, trace_bounds, traces, key_bounds, keys = batch
+    fingerprints, trace_spans, traces, key_spans, keys = batch
     values, rows = Rule(*rule.tolist()), details.reshape(-1, 6)
     bounds = page_bounds.tolist()
     for page, first, last in zip(pages.tolist(), bounds, bounds[1:], strict=False):
         check = _Check(page, now, lookup)
         for i in range(first, last):
-            trace = traces[trace_bounds[i] : trace_bounds[i + 1]].tolist()
+            trace = traces[slice(*trace_spans.reshape(-1, 2)[i])].tolist()
             kinds[i], similarity[i], containment[i], entries[i] = VerdictKind.SKIPPED, 0, 0, 0
             if not trace or len(trace) < min_words:
                 continue
             low, high = fingerprints.reshape(-1, 2)[i].tolist()
-            block_keys = keys[key_bounds[i] : key_bounds[i + 1]].tolist()
+            block_keys = keys[slice(*key_spans.reshape(-1, 2)[i])].tolist()
             block = _Block((low, high), trace, block_keys, i - first)
             finding, entries[i] = _check_block(index, over, block, check, values)
             kinds[i] = finding.verdict.kind

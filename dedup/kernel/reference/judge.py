@@ -43,9 +43,9 @@ class Rule(NamedTuple):
 
 def judge(
     rule: npt.NDArray[np.float64],
-    bounds: npt.NDArray[np.int64],
+    spans: npt.NDArray[np.int64],
     traces: npt.NDArray[np.uint16],
-    other_bounds: npt.NDArray[np.int64],
+    other_spans: npt.NDArray[np.int64],
     other_traces: npt.NDArray[np.uint16],
     own: npt.NDArray[np.int64],
     other: npt.NDArray[np.int64],
@@ -57,9 +57,9 @@ def judge(
 
     Args:
         rule: float64[4]: threshold, containment, size ratio and shared 3-shingles of an excerpt.
-        bounds: int64, where each block's trace starts and ends in `traces`.
+        spans: int64[n, 2], where each block's trace starts and ends in `traces`.
         traces: uint16, traces of blocks.
-        other_bounds: int64, where each original's trace starts and ends in `other_traces`.
+        other_spans: int64[o, 2], where each original's trace starts and ends in `other_traces`.
         other_traces: uint16, traces of originals.
         own: int64[m], which block; pairs of one block are best given together.
         other: int64[m], which original.
@@ -69,8 +69,8 @@ def judge(
     """
     values = Rule(*rule.tolist())
     for i, (a, b) in enumerate(zip(own.tolist(), other.tolist(), strict=True)):
-        block = traces[bounds[a] : bounds[a + 1]].tolist()
-        original = other_traces[other_bounds[b] : other_bounds[b + 1]].tolist()
+        block = traces[slice(*spans.reshape(-1, 2)[a])].tolist()
+        original = other_traces[slice(*other_spans.reshape(-1, 2)[b])].tolist()
         kinds[i], similarity[i], containment[i] = judge_pair(values, block, original)
 
 

@@ -69,9 +69,9 @@ def sketch(
     tables: Tables,
     scheme: npt.NDArray[np.int64],
     fingerprints: npt.NDArray[np.uint64],
-    trace_bounds: npt.NDArray[np.int64],
+    trace_spans: npt.NDArray[np.int64],
     traces: npt.NDArray[np.uint16],
-    key_bounds: npt.NDArray[np.int64],
+    key_spans: npt.NDArray[np.int64],
     keys: npt.NDArray[np.uint64],
     hard: npt.NDArray[np.uint8],
 ) -> int:
@@ -86,16 +86,15 @@ def sketch(
         scheme: int64[7]: weight of a long window, keys of all of them, head windows, keys of
             these, weight of a short window, weight below which a block has short keys, how many.
         fingerprints: uint64[n, 2], gets the low and high half of XXH3-128 of the normalised text.
-        trace_bounds: int64[n + 1], gets where each trace starts and ends.
+        trace_spans: int64[n, 2], gets where each trace starts and ends.
         traces: uint16, gets the traces; room for a value a byte of input, and one a block.
-        key_bounds: int64[n + 1], gets where each block's keys start and end.
+        key_spans: int64[n, 2], gets where each block's keys start and end.
         keys: uint64, gets the keys; room for the scheme's maximum a block.
         hard: uint8[n], gets 1 where only the full normaliser can fold the block (no tokens then).
 
     Returns:
         How many blocks are hard.
     """
-    trace_bounds[0] = key_bounds[0] = 0
     trace_at = key_at = 0
     for i, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
         tokens = tokenise(bytes(buffer[start:end]), tables, folded=folded)
@@ -107,9 +106,10 @@ def sketch(
         block_keys = trace_keys(trace, scheme.tolist())
         traces[trace_at : trace_at + len(trace)] = trace
         keys[key_at : key_at + len(block_keys)] = block_keys
+        trace_spans.reshape(-1, 2)[i] = trace_at, trace_at + len(trace)
+        key_spans.reshape(-1, 2)[i] = key_at, key_at + len(block_keys)
         trace_at += len(trace)
         key_at += len(block_keys)
-        trace_bounds[i + 1], key_bounds[i + 1] = trace_at, key_at
     return int(hard.sum())
 
 

@@ -29,9 +29,21 @@ Tables: TypeAlias = tuple[
 TRACE_DIGITS = 0x8000
 TRACE_UNSPACED = 0xC000
 PAD_START, PAD_END = 0, 1
+TOKEN_KEY_LOW, TOKEN_KEY_HIGH = 0xE7037ED1A0B428DB, 0x8EBC6AF09C88C6E3
+MASK64 = (1 << 64) - 1
 
 _ASCII_TOKEN = re.compile(rb"[0-9a-z]+")
 _ASCII_DIGIT = re.compile(rb"[0-9]")
+
+
+def token_hash(text: bytes) -> int:
+    """The 64-bit hash of a token: a folded product up to 16 bytes, XXH3 beyond."""
+    if len(text) > 16:
+        return xxhash.xxh3_64_intdigest(text)
+    low, high = (int.from_bytes(text[at : at + 8], "little") for at in (0, 8))
+    product = (low ^ TOKEN_KEY_LOW) * (high ^ TOKEN_KEY_HIGH)
+    folded = (product ^ product >> 64) & MASK64
+    return (folded ^ len(text)) * 0x165667919E3779F9 & MASK64
 
 
 class Token(NamedTuple):
@@ -44,7 +56,7 @@ class Token(NamedTuple):
     @property
     def trace(self) -> int:
         """The 16-bit trace value: 2 to 0x7FFF a word, then tokens with digits, then characters."""
-        value = xxhash.xxh3_64_intdigest(self.text)
+        value = token_hash(self.text)
         if self.unspaced:
             return int(TRACE_UNSPACED | value >> 50)
         if self.digits:
