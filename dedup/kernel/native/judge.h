@@ -146,60 +146,86 @@ INLINE int count_distinct(judge_scratch *j, const overlap *o, size_t *distinct) 
     return 1;
 }
 
-/* The verdict on the block of begin_judging against one original. All zero but for kind NEW where no
- * rule holds; kind -1 where memory ran out. Most candidates of a large index are false ones, so what
- * one pass over the candidate can refute goes no further. */
-static verdict judge_candidate(judge_scratch *j, const verdict_rule *rule, const u16 *trace, size_t tokens) {
-    verdict result = {NEW, 0, 0}, failed = {-1, 0, 0};
-    overlap pairs = {0, 0, 0, 0}, triples = {0, 0, 0, 0};
-    size_t its;
-    if (!reserve_missed(j, tokens + 1)) return failed;
-    if (j->stamp == MAX_STAMP) begin_judging(j, j->trace, j->tokens);
+/* Counts what a candidate shares of the block's pairs: one pass, which refutes most candidates. The
+ * triples that it can share are at most `adjacent`. Returns 0 where memory ran out. */
+INLINE int share_pairs(judge_scratch *j, const u16 *trace, size_t tokens, overlap *pairs) {
+    overlap none = {0, 0, 0, 0};
+    *pairs = none;
+    if (!reserve_missed(j, tokens + 1)) return 0;
+    if (j->stamp >= MAX_STAMP - 1) begin_judging(j, j->trace, j->tokens);
     if (!j->has_pairs) {
-        if (!reset_set(&j->pairs, j->tokens + 1)) return failed;
+        if (!reset_set(&j->pairs, j->tokens + 1)) return 0;
         FOR_EACH_PAIR(j->trace, j->tokens, shingle, add_shingle(&j->pairs, shingle));
         j->has_pairs = 1;
     }
     j->stamp++;
-    FOR_EACH_PAIR(trace, tokens, shingle, share_shingle(&pairs, j, &j->pairs, shingle));
-    /* The union is at least the block's own set; shared 3-shingles are neighbouring shared pairs. */
-    int near_possible = (double)pairs.distinct / (double)j->pairs.distinct >= rule->threshold;
-    if (!near_possible && (double)pairs.adjacent < rule->shingles) return result;
+    FOR_EACH_PAIR(trace, tokens, shingle, share_shingle(pairs, j, &j->pairs, shingle));
+    return 1;
+}
 
-    if (!count_distinct(j, &pairs, &its)) return failed;
-    double similarity = (double)pairs.distinct / (double)(j->pairs.distinct + its - pairs.distinct);
-    int near = similarity >= rule->threshold;
-    if (!near && (double)pairs.adjacent < rule->shingles) return result;
+/* What the similarity can be at most: the union is at least the block's own set. */
+INLINE double similarity_bound(const judge_scratch *j, const overlap *pairs) {
+    return (double)pairs->distinct / (double)j->pairs.distinct;
+}
 
+/* Jaccard similarity on pairs, after share_pairs; -1 where memory ran out. */
+INLINE double pair_similarity(judge_scratch *j, const overlap *pairs) {
+    size_t its;
+    if (!count_distinct(j, pairs, &its)) return -1;
+    return (double)pairs->distinct / (double)(j->pairs.distinct + its - pairs->distinct);
+}
+
+typedef struct {
+    size_t shared, own, its; /* distinct triples */
+} triple_counts;
+
+INLINE int share_triples(judge_scratch *j, const u16 *trace, size_t tokens, triple_counts *counts) {
+    overlap triples = {0, 0, 0, 0};
     if (!j->has_triples) {
-        if (!reset_set(&j->triples, j->tokens)) return failed;
+        if (!reset_set(&j->triples, j->tokens)) return 0;
         FOR_EACH_TRIPLE(j->trace, j->tokens, shingle, add_shingle(&j->triples, shingle));
         j->has_triples = 1;
     }
+    j->stamp++;
     FOR_EACH_TRIPLE(trace, tokens, shingle, share_shingle(&triples, j, &j->triples, shingle));
-    if (!count_distinct(j, &triples, &its)) return failed;
-    size_t own = j->triples.distinct;
-    size_t shorter = own < its ? own : its, longer = own < its ? its : own;
-    double containment = shorter ? (double)triples.distinct / (double)shorter : similarity;
-    if (near) {
-        result.kind = NEAR;
-    } else if (containment >= rule->containment && (double)triples.distinct >= rule->shingles &&
-               (double)shorter < rule->ratio * (double)longer) {
-        result.kind = own < its ? EXCERPT : EXTENSION;
-    } else {
-        return result;
-    }
-    result.similarity = similarity;
-    result.containment = containment;
-    return result;
+    counts->shared = triples.distinct;
+    counts->own = j->triples.distinct;
+    return count_distinct(j, &triples, &counts->its);
 }
 
-/* Whether verdict `a` is to be preferred to the best so far: near before excerpt before extension,
- * then the higher similarity. The caller visits candidates by ascending id, so ties keep the lowest. */
-INLINE int better_verdict(verdict a, verdict best) {
-    if (a.kind == NEW) return 0;
-    if (best.kind == NEW || a.kind != best.kind) return best.kind == NEW || a.kind < best.kind;
-    return a.similarity > best.similarity;
+/* Share of the shorter's triples that the longer has; the similarity where there are none. */
+INLINE double triple_containment(const triple_counts *c, double similarity) {
+    size_t shorter = c->own < c->its ? c->own : c->its;
+    return shorter ? (double)c->shared / (double)shorter : similarity;
+}
+
+/* EXCERPT, EXTENSION or NEW, for a candidate that is not near. */
+INLINE int excerpt_kind(const verdict_rule *rule, const triple_counts *c, double containment) {
+    size_t shorter = c->own < c->its ? c->own : c->its, longer = c->own < c->its ? c->its : c->own;
+    if (containment < rule->containment || (double)c->shared < rule->shingles ||
+        (double)shorter >= rule->ratio * (double)longer)
+        return NEW;
+    return c->own < c->its ? EXCERPT : EXTENSION;
+}
+
+/* The verdict on the block of begin_judging against one original. All zero but for kind NEW where no
+ * rule holds; kind -1 where memory ran out. */
+static verdict judge_candidate(judge_scratch *j, const verdict_rule *rule, const u16 *trace, size_t tokens) {
+    verdict nothing = {NEW, 0, 0}, failed = {-1, 0, 0};
+    overlap pairs;
+    triple_counts triples;
+    if (!share_pairs(j, trace, tokens, &pairs)) return failed;
+    int excerpt_possible = (double)pairs.adjacent >= rule->shingles;
+    if (similarity_bound(j, &pairs) < rule->threshold && !excerpt_possible) return nothing;
+    double similarity = pair_similarity(j, &pairs);
+    if (similarity < 0) return failed;
+    int near = similarity >= rule->threshold;
+    if (!near && !excerpt_possible) return nothing;
+    if (!share_triples(j, trace, tokens, &triples)) return failed;
+    double containment = triple_containment(&triples, similarity);
+    int kind = near ? NEAR : excerpt_kind(rule, &triples, containment);
+    verdict found = {kind, similarity, containment};
+    return kind == NEW ? nothing : found;
 }
 
 #endif

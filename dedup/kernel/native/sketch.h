@@ -108,6 +108,12 @@ INLINE void mix_windows(u64 *hashes, size_t n, u64 salt) {
     mix_windows_base(hashes, n, salt);
 }
 
+INLINE int has_unspaced(const u16 *trace, size_t n) {
+    u16 highest = 0;
+    for (size_t i = 0; i < n; i++) highest = trace[i] > highest ? trace[i] : highest;
+    return highest >= TRACE_UNSPACED;
+}
+
 /* Hashes of the windows of `weight` over trace[0..n): long ones with digits masked; short ones (`padded`)
  * unmasked, with a pad at either end. Returns how many. The polynomial's prefix sums live in the second half of the scratch. */
 INLINE size_t window_hashes(sketch_scratch *s, const u16 *trace, size_t n, i64 weight, int padded,
@@ -124,6 +130,14 @@ INLINE size_t window_hashes(sketch_scratch *s, const u16 *trace, size_t n, i64 w
     if (padded) prefix[length++] = sum * POLYNOMIAL + PAD_END;
     size_t symbols = length - 1, stop = 0;
     i64 held = 0;
+    if (LIKELY(!has_unspaced(trace, n))) { /* every window has the same width */
+        size_t width = (size_t)(weight + WORD_WEIGHT - 1) / WORD_WEIGHT;
+        u64 power = s->powers[width];
+        count = symbols < width ? 0 : symbols - width + 1;
+        for (size_t i = 0; i < count; i++) hashes[i] = prefix[i + width] - prefix[i] * power;
+        mix_windows(hashes, count, salt);
+        return count;
+    }
     for (size_t start = 0; start < symbols; start++) {
         while (held < weight && stop < symbols) {
             size_t token = padded ? stop - 1 : stop;
