@@ -126,15 +126,15 @@ typedef struct {
     int before;
 } overlap;
 
-INLINE void share_shingle(overlap *o, judge_scratch *j, shingle_set *set, u64 shingle) {
+INLINE void share_shingle(overlap *o, u64 *missed, const shingle_set *set, u64 stamp, u64 shingle) {
     size_t at = find_shingle(set, shingle);
     u64 entry = set->entries[at];
     int shared = entry != 0;
-    o->distinct += shared && (entry & MAX_STAMP) != j->stamp;
+    o->distinct += shared && (entry & MAX_STAMP) != stamp;
     o->adjacent += shared & o->before;
     o->before = shared;
-    if (shared) set->entries[at] = shingle << 16 | j->stamp;
-    j->missed[o->missed] = shingle;
+    if (shared) set->entries[at] = shingle << 16 | stamp;
+    missed[o->missed] = shingle;
     o->missed += !shared;
 }
 
@@ -149,8 +149,7 @@ INLINE int count_distinct(judge_scratch *j, const overlap *o, size_t *distinct) 
 /* Counts what a candidate shares of the block's pairs: one pass, which refutes most candidates. The
  * triples that it can share are at most `adjacent`. Returns 0 where memory ran out. */
 INLINE int share_pairs(judge_scratch *j, const u16 *trace, size_t tokens, overlap *pairs) {
-    overlap none = {0, 0, 0, 0};
-    *pairs = none;
+    overlap counted = {0, 0, 0, 0}; /* of its own, so that it stays in registers */
     if (!reserve_missed(j, tokens + 1)) return 0;
     if (j->stamp >= MAX_STAMP - 1) begin_judging(j, j->trace, j->tokens);
     if (!j->has_pairs) {
@@ -158,8 +157,10 @@ INLINE int share_pairs(judge_scratch *j, const u16 *trace, size_t tokens, overla
         FOR_EACH_PAIR(j->trace, j->tokens, shingle, add_shingle(&j->pairs, shingle));
         j->has_pairs = 1;
     }
-    j->stamp++;
-    FOR_EACH_PAIR(trace, tokens, shingle, share_shingle(pairs, j, &j->pairs, shingle));
+    shingle_set set = j->pairs;
+    u64 stamp = ++j->stamp;
+    FOR_EACH_PAIR(trace, tokens, shingle, share_shingle(&counted, j->missed, &set, stamp, shingle));
+    *pairs = counted;
     return 1;
 }
 
@@ -186,8 +187,9 @@ INLINE int share_triples(judge_scratch *j, const u16 *trace, size_t tokens, trip
         FOR_EACH_TRIPLE(j->trace, j->tokens, shingle, add_shingle(&j->triples, shingle));
         j->has_triples = 1;
     }
-    j->stamp++;
-    FOR_EACH_TRIPLE(trace, tokens, shingle, share_shingle(&triples, j, &j->triples, shingle));
+    shingle_set set = j->triples;
+    u64 stamp = ++j->stamp;
+    FOR_EACH_TRIPLE(trace, tokens, shingle, share_shingle(&triples, j->missed, &set, stamp, shingle));
     counts->shared = triples.distinct;
     counts->own = j->triples.distinct;
     return count_distinct(j, &triples, &counts->its);
