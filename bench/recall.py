@@ -163,7 +163,7 @@ def contained(texts: list[str], sources: list[str]) -> npt.NDArray[np.bool_]:
 
     def matrix(blocks: list[str]) -> csr_matrix:
         rows: list[int] = []
-    places: list[int] = []
+        places: list[int] = []
         for row, block in enumerate(blocks):
             words = normalise(block).split(" ")
             triples = {

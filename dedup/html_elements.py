@@ -16,6 +16,7 @@ __all__ = [
     "DROPPED",
     "HIDDEN",
     "INLINE",
+    "LINK",
     "PREFORMATTED",
     "ROLES",
     "Role",
@@ -36,6 +37,7 @@ HIDDEN: Final = 4  # the page does not show what is inside
 ASIDE: Final = 8  # hidden, in the midst of a line that is shown
 DROPPED: Final = 16  # nothing inside is text of the page
 BREAK: Final = 32  # <br>
+LINK: Final = 64  # <a>: two that abut are two texts, though HTML puts no space between them
 
 # Not text of the page: metadata, code, graphics, and raw text for readers that nobody has.
 _DROPPED = """
@@ -67,6 +69,7 @@ def _table() -> dict[str, Role]:
         roles[tag] |= HIDDEN
     roles.update(dict.fromkeys(_DROPPED.split(), DROPPED))
     roles["br"] = BREAK
+    roles["a"] = LINK
     return roles
 
 

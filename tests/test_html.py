@@ -562,3 +562,11 @@ def test_spans_and_paths_hold_in_real_pages() -> None:
         for at in range(0, len(blocks), 7):
             (holder,) = tree.select(blocks.path(at) or "")
             assert not Counter(visible(blocks.text(at))) - Counter(visible(holder.text))
+
+
+def test_abutting_links_are_parted() -> None:
+    """A row of links with no white space between reads as words; a link inside a word does not."""
+    assert texts("<nav><a>News</a><a>Sport</a><span><a>Arts</a></span></nav>") == [
+        "News Sport Arts"
+    ]
+    assert texts("<p><a>W</a>ord and pre<a>fix</a>es</p>") == ["Word and prefixes"]
