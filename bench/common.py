@@ -1,4 +1,4 @@
-"""What every benchmark here shares: a fair process, rounds, ratios, the machine, tables and results.
+"""What every benchmark here shares: a fair process, rounds, ratios, the machine, results.
 
 Knows nothing of what is measured.
 """
@@ -6,7 +6,7 @@ Knows nothing of what is measured.
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import importlib.metadata
 import importlib.util
 import json
@@ -142,7 +142,7 @@ def describe(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "command": " ".join(["python", f"bench/{Path(sys.argv[0]).name}", *words]),
         "quick": bool(options.quick),
-        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        "date": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d"),
         "machine": {
             "system": f"{platform.system()} {platform.machine()}",
             "cores": os.cpu_count(),
@@ -177,7 +177,7 @@ def save(result: Mapping[str, Any], path: Path) -> None:
     print(f"\nwrote {path.name}", file=sys.stderr)
 
 
-def _rounded(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+def _rounded(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.4g}")
     if isinstance(value, Mapping):

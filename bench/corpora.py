@@ -1,4 +1,4 @@
-"""Text for the benchmarks: real blocks where they are at hand, else, and for millions, invented ones.
+"""Text for the benchmarks: real blocks where they are at hand; else, and for millions, invented.
 
 The invented text needs nothing but NumPy and a seed. Words have realistic lengths and frequencies
 (Zipf), blocks realistic lengths; numbers and stock phrases turn up now and then. Knows nothing of
@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import gzip
 import json
-import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,19 +72,18 @@ def other_scripts(data: Path | None, count: int) -> Corpus:
 def stream(data: Path | None, count: int, repeats: float = 0.15) -> Corpus:
     """Blocks as they come from a crawl, in their order, a share of them exact repeats.
 
-    Re-crawled legal pages and codes that copied one another: real edits between the distinct blocks,
-    real repeats of earlier ones. Of these most are left out, since re-crawls of one page hold far
-    more of them than a crawl of many pages.
+    Re-crawled legal pages and codes that copied one another: real edits between the distinct
+    blocks, real repeats of earlier ones. Of these most are left out, since re-crawls of one page
+    hold far more of them than a crawl of many pages.
     """
     names = ("ota_terms", "civil_codes")
     halves = [_thinned(_real(data, (name,)), count // 2, repeats) for name in names]
     if all(halves):
         return Corpus([*halves[0], *halves[1]], "real: " + ", ".join(names) + ", in order")
     fresh = Invented().blocks(count)
-    chance = random.Random(SEED)
-    for at in range(100, count):
-        if chance.random() < repeats:
-            fresh[at] = fresh[chance.randrange(at)]
+    chance = np.random.default_rng(SEED)
+    for at in (np.flatnonzero(chance.random(count - 100) < repeats) + 100).tolist():
+        fresh[at] = fresh[int(chance.integers(at))]
     return Corpus(fresh, "invented, with exact repeats")
 
 
@@ -103,12 +101,11 @@ def _real(data: Path | None, names: Iterable[str]) -> Iterator[str]:
                         yield text
 
 
-def _distinct(blocks: Iterable[str], fits: object, count: int) -> list[str]:
+def _distinct(blocks: Iterable[str], fits: Callable[[str], bool], count: int) -> list[str]:
     """Distinct blocks that fit, in random order, at most `count`."""
-    assert callable(fits)
     found = list(dict.fromkeys(block for block in blocks if fits(block)))
-    random.Random(SEED).shuffle(found)
-    return found[:count]
+    order = np.random.default_rng(SEED).permutation(len(found))
+    return [found[at] for at in order[:count].tolist()]
 
 
 def _thinned(blocks: Iterable[str], count: int, repeats: float) -> list[str]:
@@ -135,10 +132,10 @@ def _thinned(blocks: Iterable[str], count: int, repeats: float) -> list[str]:
 
 
 class Invented:
-    """A source of endless invented blocks, the same for the same seed.
+    """A source of endless invented blocks, the same in every run.
 
     Args:
-        seed: of everything.
+        stream: sources that differ in this alone write different blocks in the same language.
         mean_words: words of a block on average.
         spread: standard deviation of the logarithm of the number of words.
         letters: what words are made of.
@@ -151,13 +148,13 @@ class Invented:
 
     def __init__(
         self,
-        seed: int = SEED,
+        stream: int = 0,
         *,
         mean_words: float = 65,
         spread: float = 0.5,
         letters: str = "etaoinshrdlcumwfgypbvk",
     ) -> None:
-        self._random = np.random.default_rng(seed)
+        self._random = np.random.default_rng(SEED)
         self._mean_log = np.log(mean_words) - spread**2 / 2
         self._spread = spread
         self._make_words(letters)
@@ -168,6 +165,7 @@ class Invented:
         is_number = self._random.random(self._DRAWS) < self.NUMBER_SHARE
         self._draws = np.where(is_number, numbers, words).astype(np.int32)
         self._phrases = self._draw(self.PHRASES * self.PHRASE_WORDS).reshape(self.PHRASES, -1)
+        self._random = np.random.default_rng([SEED, stream])
 
     def _make_words(self, letters: str) -> None:
         """The vocabulary as rows of bytes: each word with a space, and again as a block's last."""

@@ -1,4 +1,4 @@
-"""The libraries to compare with, each used as its documentation shows and as fast as we could make it.
+"""The libraries to compare with, each as its documentation shows and as fast as we could make it.
 
 Sketchers take texts; finders take blocks in order, say which repeat an earlier one, and keep the
 others. All of them get the same shingles of the lower-cased words; punctuation, Unicode and HTML,
@@ -8,6 +8,7 @@ which dedup deals with in the same time, are not asked of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -29,7 +30,7 @@ def shingles(text: str, width: int = 3) -> list[str]:
     if len(words) <= width:
         return [" ".join(words)]
     if width == 2:
-        return [f"{a} {b}" for a, b in zip(words, words[1:], strict=False)]
+        return [f"{a} {b}" for a, b in pairwise(words)]
     assert width == 3
     return [f"{a} {b} {c}" for a, b, c in zip(words, words[1:], words[2:], strict=False)]
 
@@ -100,11 +101,11 @@ def rensa_c_loop(texts: Sequence[str]) -> object:
     return sketches
 
 
-_EMPTY = MinHashStringIndex(32, 0.6, 32, 4, None, "word", True, (3, 3))  # noqa: FBT003 - its order
+_EMPTY = MinHashStringIndex(32, 0.6, 32, 4, None, "word", True, (3, 3))
 
 
 def gaoya_empty_query(texts: Sequence[str]) -> object:
-    """Queries of an empty index: gaoya has no call that only sketches; the look-ups find nothing."""
+    """Queries of an empty index: gaoya has no call that only sketches, and these find nothing."""
     return _EMPTY.par_bulk_query(texts)
 
 
@@ -121,7 +122,7 @@ SKETCHERS: dict[str, Sketcher] = {
 
 
 def datasketch_values(normalised: Iterable[str], width: int = 3) -> np.ndarray:
-    """datasketch's values for normalised texts, to check ours against."""
+    """The values that datasketch gives to normalised texts, to check ours against."""
     return np.array(
         [
             _datasketch_minhash(
@@ -191,7 +192,7 @@ def rensa_r_lsh() -> Finder:
 def gaoya_comparable() -> Finder:
     """MinHashStringIndex with the same threshold, shingles and bands as the others."""
     return _gaoya_finder(
-        MinHashStringIndex(32, THRESHOLD, BANDS, 4, None, "word", True, (WIDTH, WIDTH))  # noqa: FBT003
+        MinHashStringIndex(32, THRESHOLD, BANDS, 4, None, "word", True, (WIDTH, WIDTH))
     )
 
 

@@ -357,6 +357,10 @@ _MENTION = re.compile(r"\s*<[a-z0-9]+>[ \t,.;:?!)]+[^\sA-Z<]")  # "<p> tags are 
 _ANY_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 
 
+MAY_BEGIN_HTML = "<\ufeff \t\n\r\f"
+"""First characters of a page that may turn out to be HTML; also the empty string."""
+
+
 def looks_like_html(text: str) -> bool:
     """Whether a page of unknown format is HTML, judged by how it begins.
 
@@ -364,6 +368,8 @@ def looks_like_html(text: str) -> bool:
     byte order mark, comments and an XML declaration may stand before it. Text that has a tag
     further down, or begins by naming one ("<p> tags are ..."), is text.
     """
+    if text[:1] not in MAY_BEGIN_HTML:
+        return False
     head = text[:_SAMPLE].removeprefix("\ufeff")
     at = 0
     while found := _PROLOGUE.match(head, at):

@@ -8,19 +8,17 @@ the order in which they run.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
 from dedup.errors import SettingsError
 from dedup.index import open_index
 from dedup.model import Format, Page, Stats
-from dedup.pages import PageBatch
+from dedup.pages import PageBatch, PageLike
 from dedup.report import Report
 from dedup.settings import Settings
-
-PageLike: TypeAlias = Page | tuple[str | bytes, str]
 
 BATCH_PAGES, BATCH_CHARACTERS = 256, 1 << 20
 """A batch of `check_many` ends at whichever comes first: enough to keep the kernel busy."""
@@ -149,22 +147,21 @@ class Deduper:
         """Let go of the index. Nothing else may be called afterwards."""
         self._index.close()
 
-    def _check_batch(self, pages: list[Page]) -> Iterator[Report]:
+    def _check_batch(self, pages: Sequence[PageLike]) -> Iterator[Report]:
         batch = PageBatch(pages)
         verdicts = self._index.check(batch.sketches, batch.names, batch.bounds, int(time.time()))
         return batch.reports(verdicts)
 
 
-def _batches(pages: Iterable[PageLike], batch_pages: int) -> Iterator[list[Page]]:
+def _batches(pages: Iterable[PageLike], batch_pages: int) -> Iterator[list[PageLike]]:
     """Lists of pages: at most so many, and not much more than BATCH_CHARACTERS."""
     source = iter(pages)
     while True:
-        batch: list[Page] = []
+        batch: list[PageLike] = []
         size = 0
-        for given in islice(source, batch_pages):
-            page = given if isinstance(given, Page) else Page(*given)
+        for page in islice(source, batch_pages):
             batch.append(page)
-            size += len(page.content)
+            size += len(page.content if isinstance(page, Page) else page[0])
             if size >= BATCH_CHARACTERS:
                 break
         if not batch:

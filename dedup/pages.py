@@ -8,23 +8,28 @@ be read takes its place with an error and no blocks. Knows nothing of indexes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import get_args
+from typing import TypeAlias, get_args
 
 import numpy as np
+import numpy.typing as npt
 
-from dedup.blocks import split_texts
-from dedup.decode import decode, looks_like_html
+from dedup.blocks import TextBatch, split_texts
+from dedup.decode import MAY_BEGIN_HTML, decode, looks_like_html
 from dedup.errors import PageError, PageTooLargeError, SettingsError
 from dedup.html import HtmlBlocks, split_html
 from dedup.model import Format, Page, PageBlocks
 from dedup.report import Report
 from dedup.sketch import sketch_texts
-from dedup.verdict import Verdicts
+from dedup.verdict import Verdicts, is_repeat
 
 MOST_CHARACTERS = 1 << 28
 """Characters of one page (256 Mi): more is no page, but an archive that should be read as one."""
 
+PageLike: TypeAlias = Page | tuple[str | bytes, str]
+"""What the deduper takes for a page: a `Page`, or a pair of content and page id."""
+
 _FORMATS = get_args(Format)
+_PENDING = PageError("the page is being split")
 
 
 class PageBatch:
@@ -36,62 +41,88 @@ class PageBatch:
         sketches: the sketches of all blocks.
     """
 
-    def __init__(self, pages: Sequence[Page]) -> None:
-        self._pages = pages
-        self._errors: dict[int, PageError] = {}
-        texts: dict[int, str] = {}
-        self._contents: dict[int, PageBlocks] = {}
-        for at, page in enumerate(pages):
-            try:
-                content, is_html = read_page(page)
-                if is_html:
-                    self._contents[at] = split_html(content)
-                else:
-                    texts[at] = content
-            except PageError as error:
-                self._errors[at] = error
-        self._lay_out(texts)
-
-    def _lay_out(self, texts: dict[int, str]) -> None:
-        """Split the text pages together, and put the spans of all blocks in the order of pages."""
-        batch = split_texts(list(texts.values()))
-        if not self._contents:
-            self._contents = dict(zip(texts, batch, strict=True))
+    def __init__(self, pages: Sequence[PageLike]) -> None:
+        self._outcomes: list[tuple[str, PageBlocks | PageError]] = []
+        texts: list[str] = []
+        places: list[int] = []
+        for given in pages:
+            name, outcome = _read(given)
+            if isinstance(outcome, str):
+                places.append(len(self._outcomes))
+                texts.append(outcome)
+                outcome = _PENDING
+            self._outcomes.append((name, outcome))
+        batch = split_texts(texts)
+        for place, blocks in zip(places, batch, strict=True):
+            self._outcomes[place] = self._outcomes[place][0], blocks
+        contents = [blocks for _, blocks in self._outcomes if not isinstance(blocks, PageError)]
+        self.names = [name for name, blocks in self._outcomes if not isinstance(blocks, PageError)]
+        if len(contents) == len(texts):
             self.bounds = batch.bounds
             self.sketches = sketch_texts(batch.buffer, batch.starts, batch.ends)
         else:
-            spans = {
-                at: (batch.starts[first:last], batch.ends[first:last])
-                for at, first, last in zip(texts, batch.bounds[:-1], batch.bounds[1:], strict=True)
-            }
-            buffers = [batch.buffer]
-            size = len(batch.buffer)
-            for at, content in self._contents.items():
-                if isinstance(content, HtmlBlocks):
-                    encoded = [text.encode("utf-8", "surrogatepass") for text in content.texts]
-                    stops = size + np.cumsum([0, *map(len, encoded)], dtype=np.int64)
-                    spans[at] = stops[:-1], stops[1:]
-                    buffers += encoded
-                    size = int(stops[-1])
-            self._contents |= dict(zip(texts, batch, strict=True))
-            self._contents = dict(sorted(self._contents.items()))
-            ordered = [spans[at] for at in self._contents]
-            self.bounds = np.cumsum([0, *(len(starts) for starts, _ in ordered)], dtype=np.int64)
-            self.sketches = sketch_texts(
-                b"".join(buffers),
-                np.concatenate([starts for starts, _ in ordered]),
-                np.concatenate([ends for _, ends in ordered]),
-            )
-        self.names = [self._pages[at].page for at in self._contents]
+            self.bounds = np.cumsum([0, *map(len, contents)], dtype=np.int64)
+            self.sketches = sketch_texts(*_lay_out(batch, contents))
 
     def reports(self, verdicts: Verdicts) -> Iterator[Report]:
         """A report for every page of the batch, in order, from the verdicts on `sketches`."""
-        firsts = iter(self.bounds.tolist())
-        for at, page in enumerate(self._pages):
-            if at in self._errors:
-                yield Report(page.page, error=self._errors[at])
+        rows = np.flatnonzero(is_repeat(verdicts.kinds))
+        cuts = np.searchsorted(rows, self.bounds).tolist()
+        bounds: list[int] = self.bounds.tolist()
+        repeats: list[int] = rows.tolist()
+        at = 0
+        for name, outcome in self._outcomes:
+            if isinstance(outcome, PageError):
+                yield Report(name, error=outcome)
             else:
-                yield Report(page.page, self._contents[at], verdicts, next(firsts))
+                found = repeats[cuts[at] : cuts[at + 1]]
+                yield Report(name, outcome, verdicts, bounds[at], found)
+                at += 1
+
+
+def _read(given: PageLike) -> tuple[str, PageBlocks | PageError | str]:
+    """A page's id, and its blocks, or its text where it is text, or why it has none."""
+    if isinstance(given, Page):
+        page = given
+    else:
+        content, name = given
+        # The commonest page, without ceremony.
+        if type(content) is str and type(name) is str and _is_plainly_text(content):
+            return name, content
+        page = Page(content, name)
+    try:
+        content, is_html = read_page(page)
+        return page.page, split_html(content) if is_html else content
+    except PageError as error:
+        return page.page, error
+
+
+def _is_plainly_text(content: str) -> bool:
+    return content[:1] not in MAY_BEGIN_HTML and len(content) <= MOST_CHARACTERS
+
+
+def _lay_out(
+    batch: TextBatch, contents: Sequence[PageBlocks]
+) -> tuple[bytes, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """One buffer with the blocks of text and HTML pages, and their spans in the order of pages."""
+    buffers = [batch.buffer]
+    size = len(batch.buffer)
+    starts, ends = [], []
+    text_page = 0
+    for content in contents:
+        if isinstance(content, HtmlBlocks):
+            encoded = [text.encode("utf-8", "surrogatepass") for text in content.texts]
+            stops = size + np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+            starts.append(stops[:-1])
+            ends.append(stops[1:])
+            buffers += encoded
+            size = int(stops[-1])
+        else:
+            span = slice(*batch.bounds[text_page : text_page + 2])
+            starts.append(batch.starts[span])
+            ends.append(batch.ends[span])
+            text_page += 1
+    return b"".join(buffers), np.concatenate(starts), np.concatenate(ends)
 
 
 def read_page(page: Page) -> tuple[str, bool]:

@@ -28,9 +28,6 @@ _KINDS: dict[int, Kind] = {
 }
 
 
-_REPEATS = (VerdictKind.EXACT, VerdictKind.NEAR, VerdictKind.EXCERPT)
-
-
 class Report:
     """What was found on one page.
 
@@ -39,7 +36,7 @@ class Report:
         error: why the page could not be judged, or None. Such a report has no blocks.
     """
 
-    __slots__ = ("_content", "_first", "_verdicts", "error", "page")
+    __slots__ = ("_content", "_first", "_repeats", "_verdicts", "error", "page")
 
     page: str
     error: PageError | None
@@ -50,14 +47,25 @@ class Report:
         content: PageBlocks | None = None,
         verdicts: Verdicts | None = None,
         first: int = 0,
+        repeats: Sequence[int] = (),
         error: PageError | None = None,
     ) -> None:
-        """Made by a `Deduper`: `first` is the row of the page's first block in the verdicts."""
+        """Made by a `Deduper`.
+
+        Args:
+            page: the page's id.
+            content: its blocks.
+            verdicts: those of its batch.
+            first: the row of the page's first block in the verdicts.
+            repeats: the rows of its repeats.
+            error: why there are no blocks.
+        """
         self.page = page
         self.error = error
         self._content = content
         self._verdicts = verdicts
         self._first = first
+        self._repeats = repeats
 
     def __repr__(self) -> str:
         outcome = f"error={self.error!s}" if self.error else f"{len(self.repeats)} repeats"
@@ -76,12 +84,12 @@ class Report:
     @property
     def repeats(self) -> Sequence[Block]:
         """The blocks that are repeats."""
-        return _Blocks(self, self._positions(*_REPEATS))
+        return _Blocks(self, self._repeat_positions())
 
     @property
     def extensions(self) -> Sequence[Block]:
         """The new blocks that contain an earlier, shorter original."""
-        return _Blocks(self, self._positions(VerdictKind.EXTENSION))
+        return _Blocks(self, self._positions_of(VerdictKind.EXTENSION))
 
     @property
     def skipped(self) -> int:
@@ -102,18 +110,21 @@ class Report:
         """
         if self._content is None:
             return ""
-        return self._content.text_without(self._positions(*_REPEATS))
+        return self._content.text_without(self._repeat_positions())
 
     def _kinds(self) -> npt.NDArray[np.uint8]:
         if self._content is None or self._verdicts is None:
             raise ValueError(f"page {self.page!r} has no verdicts: {self.error}")
         return self._verdicts.kinds[self._first : self._first + len(self._content)]
 
-    def _positions(self, *kinds: VerdictKind) -> Sequence[int]:
-        """The positions of the blocks with one of these verdicts."""
+    def _repeat_positions(self) -> Sequence[int]:
+        return [row - self._first for row in self._repeats]
+
+    def _positions_of(self, wanted: VerdictKind) -> Sequence[int]:
+        """The positions of the blocks with this verdict."""
         if self._content is None or len(self._content) == 0:
             return ()
-        return [at for at, kind in enumerate(self._kinds().tolist()) if kind in kinds]
+        return [at for at, kind in enumerate(self._kinds().tolist()) if kind == wanted]
 
     def _block(self, position: int) -> Block:
         content = self._content

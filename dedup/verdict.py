@@ -49,6 +49,11 @@ class Verdicts:
     verified: bool = True
 
 
+def is_repeat(kinds: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """Which of these verdicts are repeats: exact, near or excerpt."""
+    return (kinds >= VerdictKind.EXACT) & (kinds <= VerdictKind.EXCERPT)
+
+
 def rule_of(settings: Settings) -> npt.NDArray[np.float64]:
     """float64[4]: threshold, containment, size ratio and shared 3-shingles of an excerpt."""
     return np.array(

@@ -32,8 +32,9 @@ UNSPACED = (
 )  # fmt: skip
 
 JAMO_COMPOSING = {*range(0x1161, 0x1176), *range(0x11A8, 0x11C3)}
-MAX_EXPANSION = 3
-"""Longer expansions are HARD, which bounds how much longer the folded text can be."""
+MAX_EXPANSION, FOLDED_RATIO = 3, 3
+"""Characters, and bytes for a byte (native/fold.h), to which a character may expand without being
+HARD: the kernel's room for folded text rests on it."""
 
 
 def is_invisible(code_point: int) -> bool:
@@ -60,6 +61,11 @@ def char_class(code_point: int) -> CharClass:
             return CharClass.CHARACTER
         return CharClass.SEPARATOR if 0x1F000 <= code_point < 0x1FB00 else CharClass.WORD
     return CharClass.SEPARATOR
+
+
+def is_bound(mark: int, composing: set[int]) -> bool:
+    """Whether a mark can compose with what is before it, or change places with it."""
+    return mark in composing or unicodedata.combining(chr(mark)) != 0
 
 
 def composing_pairs() -> list[tuple[int, int]]:
@@ -97,12 +103,13 @@ def make_entries() -> tuple[list[int], list[int], list[tuple[int, int]]]:
         kind = kinds[0]
         hard = (
             (rank and (len(folded) != 1 or kind != CharClass.MARK))
-            or (kind == CharClass.MARK and folded != char)
+            or (folded != char and kind == CharClass.MARK and is_bound(ord(folded[0]), composing))
             or "\u0345" in unicodedata.normalize("NFKD", char)
             or (code_point in composing and kind != CharClass.MARK)
             or any(is_invisible(ord(part)) for part in folded)
             or len(folded) > MAX_EXPANSION
-            or len(folded.encode()) + len(folded) > 2 * len(char.encode()) + 1
+            or len(folded.encode()) + len(folded)
+            > FOLDED_RATIO * len(char.encode("utf-8", "surrogatepass"))
         )
         if kind == CharClass.MARK and code_point in composing:
             kind = CharClass.COMPOSING_MARK

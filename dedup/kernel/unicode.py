@@ -16,6 +16,7 @@ Knows nothing of blocks, tokens or keys.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from enum import IntEnum
 from pathlib import Path
@@ -73,10 +74,15 @@ def entry(code_point: int) -> int:
     return int(ENTRIES[page << PAGE_BITS | code_point & ((1 << PAGE_BITS) - 1)])
 
 
-def _invisible_characters() -> dict[int, None]:
+def _invisible_characters() -> re.Pattern[str]:
+    """Matches runs of invisible characters (a pattern is faster than `str.translate`)."""
     classes = ENTRIES[(INDEX.astype(np.int64)[:, None] << PAGE_BITS) + np.arange(1 << PAGE_BITS)]
     is_invisible = (classes.ravel() >> CLASS_SHIFT) & 7 == CharClass.INVISIBLE
-    return dict.fromkeys(np.flatnonzero(is_invisible).tolist())
+    code_points = np.flatnonzero(is_invisible)
+    if not len(code_points):  # while the table is made for the first time
+        return re.compile(r"(?!)")
+    runs = np.split(code_points, np.flatnonzero(np.diff(code_points) > 1) + 1)
+    return re.compile("[" + "".join(f"{chr(run[0])}-{chr(run[-1])}" for run in runs) + "]+")
 
 
 _INVISIBLE = _invisible_characters()
@@ -88,10 +94,11 @@ def fold(text: str) -> str:
     The mapping is toNFKC_Casefold of the Unicode Standard (section 3.13, D147), with the
     default-ignorable characters taken from the table.
     """
-    return nfkc_casefold(text.translate(_INVISIBLE)).translate(_INVISIBLE)
+    return _INVISIBLE.sub("", nfkc_casefold(_INVISIBLE.sub("", text)))
 
 
 def nfkc_casefold(text: str) -> str:
     """NFKC(casefold(NFKC(casefold(NFD(text)))))."""
     once = unicodedata.normalize("NFKC", unicodedata.normalize("NFD", text).casefold())
-    return unicodedata.normalize("NFKC", once.casefold())
+    again = once.casefold()
+    return once if again == once else unicodedata.normalize("NFKC", again)
