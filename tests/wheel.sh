@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=$1
+unset DEDUP_KERNEL # each installation picks its own here
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
