@@ -83,6 +83,16 @@ def sketch_texts(
     return replace(sketches, traces=traces, keys=keys)
 
 
+def keys_of_traces(
+    traces: npt.NDArray[np.uint16], spans: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
+    """`key_spans` and `keys` of stored traces: those that their blocks had."""
+    key_spans = np.empty((len(spans), 2), dtype=np.int64)
+    keys = np.empty(len(spans) * MAX_KEYS, dtype=np.uint64)
+    kernel.trace_keys(traces, spans, KEY_SCHEME, key_spans, keys)
+    return key_spans, keys
+
+
 def _run_kernel(
     buffer: bytes, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], *, folded: bool
 ) -> tuple[Sketches, npt.NDArray[np.uint8]]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dedup.kernel.reference.judge import pairs_of
 from dedup.normalise import normalise
-from dedup.sketch import MAX_KEYS, Sketches, sketch_texts
+from dedup.sketch import MAX_KEYS, Sketches, keys_of_traces, sketch_texts
 
 
 def sketch(*blocks: str) -> Sketches:
@@ -60,6 +60,15 @@ def test_sketch_depends_on_normalised_text_alone(text: str) -> None:
     assert first.fingerprints.tolist() == second.fingerprints.tolist()
     assert first.trace(0).tolist() == second.trace(0).tolist()
     assert keys(first) == keys(second)
+
+
+@given(st.lists(texts(30), max_size=4))
+def test_keys_follow_from_the_trace(blocks: list[str]) -> None:
+    """An index that stores traces can make the keys again."""
+    made = sketch(*blocks)
+    spans, again = keys_of_traces(made.traces, made.trace_spans)
+    for block in range(len(blocks)):
+        assert again[slice(*spans[block])].tolist() == keys(made, block)
 
 
 @given(texts(80))

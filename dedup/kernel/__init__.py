@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         scan_lines,
         sketch,
         slide_records,
+        trace_keys,
         withdraw_page,
     )
 else:
@@ -64,6 +65,7 @@ else:
     scan_lines = _implementation.scan_lines
     sketch = _implementation.sketch
     slide_records = _implementation.slide_records
+    trace_keys = _implementation.trace_keys
     withdraw_page = _implementation.withdraw_page
 
 __all__ = [
@@ -79,5 +81,6 @@ __all__ = [
     "scan_lines",
     "sketch",
     "slide_records",
+    "trace_keys",
     "withdraw_page",
 ]

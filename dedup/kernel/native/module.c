@@ -103,6 +103,14 @@ static int take_texts(buffers *b, texts *t, PyObject *buffer, PyObject *starts, 
     return 1;
 }
 
+static int check_scheme(const i64 *scheme, Py_ssize_t n) {
+    if (n != 7 || scheme[0] > 8 * MAX_WINDOW / 2 || scheme[4] > 8 * MAX_WINDOW / 2 || scheme[2] < 0)
+        return wrong("scheme");
+    for (int i = 1; i < 7; i += i == 1 ? 2 : 3)
+        if (scheme[i] < 0 || scheme[i] > MAX_STRATUM) return wrong("scheme");
+    return 1;
+}
+
 static PyObject *kernel_sketch(PyObject *Py_UNUSED(self), PyObject *args) {
     PyObject *o[11];
     int folded;
@@ -121,10 +129,7 @@ static PyObject *kernel_sketch(PyObject *Py_UNUSED(self), PyObject *args) {
     TAKE(hard, o[10], u8, 1);
     i64 bytes = 0, hard_count = 0;
     for (Py_ssize_t i = 0; i < t.count; i++) bytes += t.ends[i] - t.starts[i] + 1;
-    REQUIRE(scheme_n == 7 && scheme[0] <= 8 * MAX_WINDOW / 2 && scheme[4] <= 8 * MAX_WINDOW / 2, "scheme");
-    REQUIRE(scheme[1] >= 0 && scheme[1] <= MAX_STRATUM && scheme[3] >= 0 && scheme[3] <= MAX_STRATUM &&
-                scheme[6] >= 0 && scheme[6] <= MAX_STRATUM && scheme[2] >= 0,
-            "scheme");
+    if (!check_scheme(scheme, scheme_n)) goto fail;
     REQUIRE(fingerprints_n == 2 * t.count && hard_n == t.count, "an output of one row a block");
     REQUIRE(trace_spans_n == 2 * t.count && key_spans_n == 2 * t.count, "spans");
     REQUIRE(traces_n >= bytes, "traces");
@@ -258,6 +263,42 @@ static PyObject *kernel_minhash(PyObject *Py_UNUSED(self), PyObject *args) {
     Py_END_ALLOW_THREADS;
     release(&held);
     return memory ? PyLong_FromLongLong(hard_count) : PyErr_NoMemory();
+fail:
+    release(&held);
+    return NULL;
+}
+
+static PyObject *kernel_trace_keys(PyObject *Py_UNUSED(self), PyObject *args) {
+    PyObject *o[5];
+    buffers held = {.count = 0};
+    if (!PyArg_ParseTuple(args, "OOOOO", o, o + 1, o + 2, o + 3, o + 4)) return NULL;
+    TAKE(traces, o[0], u16, 0);
+    TAKE(spans, o[1], i64, 0);
+    TAKE(scheme, o[2], i64, 0);
+    TAKE(key_spans, o[3], i64, 1);
+    TAKE(keys, o[4], u64, 1);
+    if (!check_scheme(scheme, scheme_n)) goto fail;
+    if (!check_spans(spans, spans_n, traces_n, "spans")) goto fail;
+    REQUIRE(key_spans_n == spans_n, "key_spans");
+    REQUIRE(keys_n >= spans_n / 2 * (scheme[1] + scheme[3] + scheme[6]), "keys");
+    int memory = 1;
+    Py_BEGIN_ALLOW_THREADS;
+    sketch_scratch sketch;
+    key_scheme strata = {scheme[0], scheme[1], scheme[2], scheme[3], scheme[4], scheme[5], scheme[6]};
+    init_sketch_scratch(&sketch);
+    i64 at = 0;
+    for (Py_ssize_t i = 0; i < spans_n && memory; i += 2) {
+        size_t tokens = (size_t)(spans[i + 1] - spans[i]);
+        memory = reserve_sketch(&sketch, tokens);
+        if (!memory) break;
+        key_spans[i] = at;
+        key_spans[i + 1] = at += (i64)trace_keys(&sketch, &strata, traces + spans[i], tokens, keys + at);
+    }
+    free(sketch.memory);
+    Py_END_ALLOW_THREADS;
+    release(&held);
+    if (!memory) return PyErr_NoMemory();
+    Py_RETURN_NONE;
 fail:
     release(&held);
     return NULL;
@@ -513,6 +554,7 @@ static PyMethodDef METHODS[] = {
     {"sketch", kernel_sketch, METH_VARARGS, NULL},
     {"normalise", kernel_normalise, METH_VARARGS, NULL},
     {"minhash", kernel_minhash, METH_VARARGS, NULL},
+    {"trace_keys", kernel_trace_keys, METH_VARARGS, NULL},
     {"judge", kernel_judge, METH_VARARGS, NULL},
     {"check_blocks", kernel_check_blocks, METH_VARARGS, NULL},
     {"withdraw_page", kernel_withdraw_page, METH_VARARGS, NULL},

@@ -14,7 +14,7 @@ from dedup.kernel.reference.index import (
 from dedup.kernel.reference.judge import judge
 from dedup.kernel.reference.lines import scan_lines
 from dedup.kernel.reference.minhash import minhash
-from dedup.kernel.reference.sketch import normalise, sketch
+from dedup.kernel.reference.sketch import normalise, sketch, trace_keys
 
 __all__ = [
     "check_blocks",
@@ -27,5 +27,6 @@ __all__ = [
     "scan_lines",
     "sketch",
     "slide_records",
+    "trace_keys",
     "withdraw_page",
 ]

@@ -103,7 +103,7 @@ def sketch(
         digest = xxhash.xxh3_128_intdigest(b" ".join(token.text for token in tokens))
         fingerprints.reshape(-1, 2)[i] = digest & MASK64, digest >> 64
         trace = [token.trace for token in tokens]
-        block_keys = trace_keys(trace, scheme.tolist())
+        block_keys = keys_of_trace(trace, scheme.tolist())
         traces[trace_at : trace_at + len(trace)] = trace
         keys[key_at : key_at + len(block_keys)] = block_keys
         trace_spans.reshape(-1, 2)[i] = trace_at, trace_at + len(trace)
@@ -113,7 +113,31 @@ def sketch(
     return int(hard.sum())
 
 
-def trace_keys(trace: list[int], scheme: list[int]) -> list[int]:
+def trace_keys(
+    traces: npt.NDArray[np.uint16],
+    spans: npt.NDArray[np.int64],
+    scheme: npt.NDArray[np.int64],
+    key_spans: npt.NDArray[np.int64],
+    keys: npt.NDArray[np.uint64],
+) -> None:
+    """LSH keys of stored traces: those that `sketch` gave their blocks.
+
+    Args:
+        traces: uint16, the traces.
+        spans: int64[n, 2], where each trace starts and ends.
+        scheme: int64[7], as for `sketch`.
+        key_spans: int64[n, 2], gets where each trace's keys start and end.
+        keys: uint64, gets the keys; room for the scheme's maximum a trace.
+    """
+    at = 0
+    for i, (start, end) in enumerate(spans.reshape(-1, 2).tolist()):
+        found = keys_of_trace(traces[start:end].tolist(), scheme.tolist())
+        keys[at : at + len(found)] = found
+        key_spans.reshape(-1, 2)[i] = at, at + len(found)
+        at += len(found)
+
+
+def keys_of_trace(trace: list[int], scheme: list[int]) -> list[int]:
     """The keys of a trace: long windows' (digits masked; ascending, distinct), then short ones'."""
     long_weight, long_keys, head_windows, head_keys, short_weight, short_below, short_keys = scheme
     symbols = [TRACE_DIGITS if TRACE_DIGITS <= v < TRACE_UNSPACED else v for v in trace]
