@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from server_groups import redis_servers
+
+__all__ = ["redis_servers"]
 
 DATA = Path(__file__).resolve().parents[1] / ".." / "shared" / "data"
 """Real text that nobody on this project wrote; it is not part of the project."""

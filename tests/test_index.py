@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
@@ -15,13 +16,22 @@ import pytest
 from conftest import texts
 from hypothesis import given
 from hypothesis import strategies as st
+from server_groups import Servers, start_cluster, start_sentinel
+from servers import ServerKind, start_standalone
 
 from dedup import Deduper, IndexFullError, Report, SettingsError
 from dedup.index import memory
 
 Open = Callable[..., Deduper]
 
-INDEXES: dict[str, str] = {"memory": "memory://"}
+INDEXES: dict[str, tuple[str, Callable[[ServerKind], Any]] | None] = {
+    "memory": None,
+    "valkey": ("valkey", start_standalone),
+    "redis-6": ("redis-6", start_standalone),
+    "cluster": ("valkey", start_cluster),
+    "sentinel": ("valkey", start_sentinel),
+}
+"""How to start what each store needs; a new store joins here."""
 
 A = "The harbour council said on Monday that three new cranes would not be ready before spring."
 B = "Nobody at the shipyard could explain why the paint on the old lighthouse had turned green."
@@ -35,17 +45,20 @@ TEASER = " ".join(LONG.split()[:26]) + " … Read more"
 
 
 @pytest.fixture(params=INDEXES)
-def open_deduper(request: pytest.FixtureRequest) -> Iterator[Open]:
+def open_deduper(request: pytest.FixtureRequest, redis_servers: Servers) -> Iterator[Open]:
     """Opens empty indexes of one store."""
+    needs = INDEXES[request.param]
+    url = redis_servers.get(*needs).url if needs else "memory://"
     opened: list[Deduper] = []
 
     def open_one(**options: Any) -> Deduper:
-        deduper = Deduper(INDEXES[request.param], namespace=f"test{len(opened)}", **options)
+        deduper = Deduper(url, namespace=uuid.uuid4().hex, **options)
         opened.append(deduper)
         return deduper
 
     yield open_one
     for deduper in opened:
+        deduper.clear()
         deduper.close()
 
 
@@ -362,7 +375,7 @@ def test_unknown_store() -> None:
     """A URL of no store is an error that names the stores, or the one that was meant."""
     with pytest.raises(SettingsError, match="did you mean memory://"):
         Deduper("memori://")
-    with pytest.raises(SettingsError, match="known: memory://"):
+    with pytest.raises(SettingsError, match="known: memory://, redis://"):
         Deduper("postgres://x")
     with pytest.raises(SettingsError, match="use memory://"):
         Deduper("memory://somewhere")

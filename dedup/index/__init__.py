@@ -69,7 +69,20 @@ def _open_memory(url: str, namespace: str, settings: Settings) -> Index:
     return MemoryIndex(settings, namespace)
 
 
-STORES: dict[str, Callable[[str, str, Settings], Index]] = {"memory": _open_memory}
+def _open_redis(url: str, namespace: str, settings: Settings) -> Index:
+    from dedup.index.redis import RedisIndex  # noqa: PLC0415 - each store is imported when chosen
+
+    return RedisIndex(url, namespace, settings)
+
+
+STORES: dict[str, Callable[[str, str, Settings], Index]] = {
+    "memory": _open_memory,
+    "redis": _open_redis,
+    "redis+cluster": _open_redis,
+    "redis+sentinel": _open_redis,
+    "rediss": _open_redis,
+    "unix": _open_redis,
+}
 """How to open an index, by the scheme of its URL."""
 
 

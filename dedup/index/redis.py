@@ -1,0 +1,171 @@
+"""An index in Redis or Valkey, shared by any number of processes.
+
+A thin driver runs the decisions of `redis_decisions.py`; errors of the client library become
+dedup's here. Layout, and the argument for correctness: docs/redis.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from dedup.errors import IndexFailure, SettingsError
+from dedup.index.redis_calls import Command, Steps
+from dedup.index.redis_decisions import RedisDecisions
+from dedup.index.redis_layout import script
+from dedup.model import Stats
+from dedup.settings import Settings
+from dedup.sketch import Sketches
+from dedup.verdict import Verdicts
+
+try:
+    from redis.exceptions import (
+        AuthenticationError,
+        BusyLoadingError,
+        ClusterDownError,
+        NoPermissionError,
+        NoScriptError,
+        OutOfMemoryError,
+        ReadOnlyError,
+        RedisError,
+        ResponseError,
+    )
+    from redis.exceptions import (
+        ConnectionError as RedisConnectionError,
+    )
+
+    from dedup.index.redis_connect import connect, scheme_and_hosts
+except ImportError as error:
+    raise SettingsError("an index in Redis needs its client: pip install 'dedup[redis]'") from error
+
+T = TypeVar("T")
+
+_DIGESTS: dict[str, str] = {}
+
+
+def digest(name: str) -> str:
+    """SHA-1 of a script, under which servers keep it."""
+    if name not in _DIGESTS:
+        _DIGESTS[name] = hashlib.sha1(script(name), usedforsecurity=False).hexdigest()
+    return _DIGESTS[name]
+
+
+class RedisIndex:
+    """See `Index`. The URLs are those of `redis_connect`."""
+
+    def __init__(self, url: str, namespace: str, settings: Settings) -> None:
+        if "{" in namespace or "}" in namespace:
+            raise SettingsError(
+                f"namespace={namespace!r}: braces have a meaning in Redis, use others"
+            )
+        self._where = scheme_and_hosts(url)
+        self._decisions = RedisDecisions(self._where, namespace, settings)
+        with _translated(self._where):
+            self._client = connect(url)
+        self._do(self._decisions.open())
+
+    def check(
+        self, sketches: Sketches, pages: Sequence[str], bounds: npt.NDArray[np.int64], now: int
+    ) -> Verdicts:
+        """See `Index.check`."""
+        return self._do(self._decisions.check(sketches, pages, bounds, now))
+
+    def lookup(
+        self,
+        sketches: Sketches,
+        pages: Sequence[str],
+        bounds: npt.NDArray[np.int64],
+        now: int,
+        settings: Settings,
+    ) -> Verdicts:
+        """See `Index.lookup`."""
+        return self._do(self._decisions.lookup(sketches, pages, bounds, now, settings))
+
+    def forget(self, page: str) -> bool:
+        """See `Index.forget`."""
+        return self._do(self._decisions.forget(page))
+
+    def stats(self) -> Stats:
+        """See `Index.stats`."""
+        return self._do(self._decisions.stats())
+
+    def clear(self) -> None:
+        """See `Index.clear`."""
+        self._do(self._decisions.clear())
+        self._do(self._decisions.open())
+
+    def close(self) -> None:
+        """See `Index.close`."""
+        self._client.close()
+
+    def _do(self, steps: Steps[T]) -> T:
+        """Run an operation to its end."""
+        try:
+            commands = next(steps)
+            while True:
+                with _translated(self._where):
+                    replies = [self._run(command) for command in commands]
+                commands = steps.send(replies)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+
+    def _run(self, command: Command) -> Any:
+        if not command.script:
+            return self._client.execute_command(*command.arguments)
+        head = (len(command.keys), *command.keys, *command.arguments)
+        try:
+            return self._client.execute_command("EVALSHA", digest(command.script), *head)
+        except NoScriptError:
+            return self._client.execute_command("EVAL", script(command.script), *head)
+
+
+_OTHER = "refused a command"
+_NO_MEMORY = "has no memory left: raise its maxmemory, or forget pages"
+_NO_SCRIPTS = (
+    "does not let this user run scripts, which an index needs: allow them, or change server"
+)
+_REMEDIES: Sequence[tuple[type[Exception], str, str]] = (
+    (AuthenticationError, "", "wants another user or password: write them into the URL"),
+    (ResponseError, "NOAUTH", "wants a password: write it into the URL"),
+    (BusyLoadingError, "", "is still loading its data: try again when it is up"),
+    (ReadOnlyError, "", "is a read-only replica: use the primary's address"),
+    (ResponseError, "READONLY", "is a read-only replica: use the primary's address"),
+    (OutOfMemoryError, "", _NO_MEMORY),
+    (ResponseError, "OOM", _NO_MEMORY),
+    (NoPermissionError, "", _NO_SCRIPTS),
+    (ResponseError, "unknown command", _NO_SCRIPTS),
+    (
+        ResponseError,
+        "WRONGTYPE",
+        "has something else under the index's keys: use another namespace",
+    ),
+    (ClusterDownError, "", "is a cluster that does not serve all slots: see to its nodes"),
+    (RedisConnectionError, "", "cannot be reached: see that it runs and that the address is right"),
+    (RedisError, "", _OTHER),
+)
+"""What to tell about an error of the client library, by its class and a part of its text."""
+
+
+@contextmanager
+def _translated(where: str) -> Iterator[None]:
+    """Errors of the client library as dedup's."""
+    try:
+        yield
+    except RedisError as error:
+        remedy = next(
+            (
+                said
+                for kind, part, said in _REMEDIES
+                if isinstance(error, kind) and part in str(error)
+            ),
+            _OTHER,
+        )
+        raise IndexFailure(f"{where} {remedy} ({error})") from error
+    except ValueError as error:
+        raise SettingsError(f"index {where}: {error}") from error

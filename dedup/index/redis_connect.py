@@ -1,0 +1,57 @@
+"""Connections to Redis by URL: one server, a cluster, or whatever Sentinels call the primary.
+
+    redis://user:password@host:6379/0        one server; rediss:// with TLS; unix:///path
+    redis+cluster://host:7000                a cluster, found from one of its nodes
+    redis+sentinel://a:26379,b:26379/name/0  the primary that Sentinels know by a name
+
+Options of the client library may follow as a query (`?socket_timeout=2`). Knows nothing of
+indexes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis
+from redis.sentinel import Sentinel
+
+from dedup.errors import SettingsError
+
+
+def connect(url: str) -> Any:
+    """A client for the servers that a URL names.
+
+    Raises:
+        SettingsError: the URL lacks what its scheme needs.
+    """
+    scheme = url.partition("://")[0]
+    if scheme == "redis+cluster":
+        return redis.RedisCluster.from_url(url.replace("redis+cluster", "redis", 1))
+    if scheme == "redis+sentinel":
+        return _find_primary(url)
+    return redis.Redis.from_url(url)
+
+
+def _find_primary(url: str) -> Any:
+    """A client that asks the Sentinels for the primary, again after each lost connection."""
+    parts = urlsplit(url)
+    login, _, places = parts.netloc.rpartition("@")
+    user, _, password = login.partition(":")
+    name, _, database = parts.path.strip("/").partition("/")
+    hosts = [place.rpartition(":") for place in places.split(",")]
+    if not name or not all(host and port.isdecimal() for host, _, port in hosts):
+        raise SettingsError(
+            f"index {scheme_and_hosts(url)}: write redis+sentinel://host:26379,host:26379/name"
+        )
+    watchers: Any = Sentinel([(host, int(port)) for host, _, port in hosts])  # type: ignore[no-untyped-call]
+    return watchers.master_for(
+        name, db=int(database or 0), username=user or None, password=password or None
+    )
+
+
+def scheme_and_hosts(url: str) -> str:
+    """The URL as messages may show it: without user and password."""
+    scheme, _, rest = url.partition("://")
+    at = rest.rfind("@")
+    return f"{scheme}://{'***@' if at >= 0 else ''}{rest[at + 1 :]}"

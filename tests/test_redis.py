@@ -1,0 +1,330 @@
+"""The index in Redis: held against the one in memory, torn by interleavings, opened wrongly."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import random
+import uuid
+from typing import Any
+
+import numpy as np
+import pytest
+import redis as client
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from server_groups import Servers
+from servers import start_standalone
+from test_index import LONG, TEASER, A, B, facts, pages_strategy
+
+from dedup import Deduper, IndexFailure, IndexMismatchError, SettingsError
+from dedup.index import redis_layout
+from dedup.index.redis import RedisIndex
+from dedup.index.redis_calls import Command
+from dedup.index.redis_decisions import RedisDecisions
+from dedup.pages import PageBatch
+from dedup.settings import Settings
+from dedup.verdict import is_repeat
+
+KINDS = ("valkey", "redis-6")
+
+
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, redis_servers: Servers) -> str:
+    """A server of each kind."""
+    return redis_servers.get(request.param, start_standalone).url
+
+
+@pytest.fixture
+def valkey(redis_servers: Servers) -> str:
+    """One server, where the kind does not matter."""
+    return redis_servers.get("valkey", start_standalone).url
+
+
+@pytest.fixture
+def few_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Buckets split early, and few keys go in a call, so that short tests meet both."""
+    monkeypatch.setattr(redis_layout, "FIRST_BITS", 2)
+    monkeypatch.setattr(redis_layout, "FULL_BUCKET", 4)
+    monkeypatch.setattr(redis_layout, "SPLITS_PER_CALL", 2)
+    monkeypatch.setattr(redis_layout, "MOST_KEYS", 60)
+
+
+def keys_of(url: str, namespace: str) -> dict[bytes, int]:
+    """Every key of a namespace, and the bytes that it takes."""
+    with client.Redis.from_url(url) as server:
+        found = server.keys(f"dedup:{{{namespace}}}:*")
+        return {key: server.memory_usage(key) for key in found}
+
+
+@given(pages=pages_strategy)
+@settings(max_examples=25)
+@pytest.mark.usefixtures("few_fit")
+def test_redis_equals_memory(valkey_url: str, pages: list[tuple[str, str]]) -> None:
+    """Any sequence of checks gives the reports and totals that the index in memory gives."""
+    namespace = uuid.uuid4().hex
+    with Deduper(valkey_url, namespace=namespace) as shared, Deduper() as local:
+        for (content, page), other in zip(pages, shared.check_many(pages), strict=True):
+            assert facts(other) == facts(local.check(content, page))
+        mine, its = shared.stats(), local.stats()
+        assert (mine.pages, mine.originals, mine.repeats) == (its.pages, its.originals, its.repeats)
+        for page in {page for _, page in pages}:
+            assert shared.forget(page)
+        assert set(keys_of(valkey_url, namespace)) == {f"dedup:{{{namespace}}}:head".encode()}
+        shared.clear()
+
+
+@pytest.fixture(scope="module")
+def valkey_url(redis_servers: Servers) -> str:
+    """One server for a test that Hypothesis runs many times."""
+    return redis_servers.get("valkey", start_standalone).url
+
+
+def many_pages(count: int, seed: int = 1) -> list[tuple[str, str]]:
+    """Pages of five blocks, some new, some near or equal to others."""
+    rng = random.Random(seed)
+    words = [f"{a}{b}{c}" for a in "bdfgk" for b in "aeiou" for c in "lmnrst"]
+    blocks = [" ".join(rng.choices(words, k=rng.randint(8, 40))) for _ in range(count * 3)]
+    blocks += [block.replace(words[3], words[4]) + " more" for block in blocks[::3]]
+    return [("\n\n".join(rng.choices(blocks, k=5)), f"page {at}") for at in range(count)]
+
+
+@pytest.mark.usefixtures("few_fit")
+def test_buckets_split_while_pages_come(url: str) -> None:
+    """An index that grows through many rounds of splitting answers as the one in memory."""
+    pages = many_pages(150)
+    with Deduper(url, namespace=uuid.uuid4().hex) as shared, Deduper() as local:
+        for first, second in zip(shared.check_many(pages), local.check_many(pages), strict=True):
+            assert facts(first) == facts(second)
+        with client.Redis.from_url(url) as server:
+            bits = server.hget(f"dedup:{{{shared.namespace}}}:head", "bits")
+        assert int(bits or 0) >= 8
+        shared.clear()
+        assert set(keys_of(url, shared.namespace)) == {
+            f"dedup:{{{shared.namespace}}}:head".encode()
+        }
+
+
+def test_buckets_stay_packed(valkey: str) -> None:
+    """Posting buckets are listpacks, and a block takes few bytes."""
+    with Deduper(valkey, namespace=uuid.uuid4().hex) as shared:
+        list(shared.check_many(many_pages(600)))
+        with client.Redis.from_url(valkey) as server:
+            names = [name for name in keys_of(valkey, shared.namespace) if b":k0" in name]
+            kinds = {server.object("encoding", name) for name in names}
+        assert kinds == {b"listpack"}
+        shared.clear()
+
+
+@pytest.mark.usefixtures("few_fit")
+def test_a_page_that_needs_many_calls(url: str) -> None:
+    """A page with more postings than a call takes is checked like any other, and forgotten."""
+    content = "\n\n".join(text for text, _ in many_pages(12, seed=3))
+    with Deduper(url, namespace=uuid.uuid4().hex) as shared, Deduper() as local:
+        for page in ("p", "p", "q"):
+            assert facts(shared.check(content, page)) == facts(local.check(content, page))
+        shorter = content[: len(content) // 3]
+        assert facts(shared.check(shorter, "p")) == facts(local.check(shorter, "p"))
+        assert facts(shared.lookup(content)) == facts(local.lookup(content))
+        shared.forget("p")
+        shared.forget("q")
+        assert shared.stats().originals == 0
+        shared.clear()
+
+
+# ---- interleavings and retries -------------------------------------------------------------------
+
+
+class Worker:
+    """One client's check of some pages, a command at a time."""
+
+    def __init__(self, index: RedisIndex, namespace: str, pages: list[tuple[str, str]]) -> None:
+        self._index = index
+        decisions = RedisDecisions("test", namespace, Settings())
+        self._run(decisions.open())
+        batch = PageBatch(pages)
+        self._steps = decisions.check(batch.sketches, batch.names, batch.bounds, 7)
+        self._commands: list[Command] | None = next(self._steps)
+        self.result: Any = None
+
+    def _run(self, steps: Any) -> None:
+        commands = next(steps)
+        while commands:
+            try:
+                commands = steps.send([self._index._run(command) for command in commands])
+            except StopIteration:
+                commands = []
+
+    def step(self, times: int = 1) -> bool:
+        """Send what is due, so many times over, as a client that retries does. False: done."""
+        if self._commands is None:
+            return False
+        for _ in range(times):
+            replies = [self._index._run(command) for command in self._commands]
+        try:
+            self._commands = self._steps.send(replies)
+        except StopIteration as stop:
+            self._commands, self.result = None, stop.value
+        return True
+
+
+SIMILAR = [A, A.replace("Monday", "Tuesday"), A + " Nobody knows.", LONG, B, B + " Twice."]
+
+
+@given(
+    orders=st.lists(st.permutations(SIMILAR), min_size=2, max_size=4),
+    schedule=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 2)), max_size=30),
+)
+@settings(max_examples=40)
+def test_one_survivor_under_any_interleaving(
+    valkey_url: str, orders: list[list[str]], schedule: list[tuple[int, int]]
+) -> None:
+    """However the steps of clients mix, and whichever are sent twice, no two originals are alike.
+
+    Each client checks the same blocks, near-duplicates among them, in an order of its own.
+    Afterwards every block has an original, and no original repeats another: each group has one
+    survivor.
+    """
+    namespace = uuid.uuid4().hex
+    index = RedisIndex(valkey_url, namespace, Settings())
+    workers = [
+        Worker(index, namespace, [(text, f"{n}/{at}") for at, text in enumerate(order)])
+        for n, order in enumerate(orders)
+    ]
+    for turn, times in schedule:
+        workers[turn % len(workers)].step(times)
+    for worker in workers:
+        while worker.step():
+            pass
+    originals = [
+        text
+        for order, worker in zip(orders, workers, strict=True)
+        for text, repeated in zip(order, is_repeat(worker.result.kinds), strict=True)
+        if not repeated
+    ]
+    with Deduper(valkey_url, namespace=namespace) as shared:
+        assert shared.stats().originals == len(originals)
+        with Deduper() as alone:
+            for first, second in itertools.combinations(originals, 2):
+                alone.clear()
+                alone.check(first, "first")
+                found = alone.lookup(second).repeats
+                # A longer block that came first would have been an extension: both survive then.
+                assert not found or found[0].repeat.kind == "excerpt"  # type: ignore[union-attr]
+        for text in SIMILAR:
+            assert shared.lookup(text).repeats
+        shared.clear()
+
+
+def _check_all(url: str, namespace: str, blocks: list[str], worker: int) -> None:
+    order = np.random.default_rng(worker).permutation(len(blocks)).tolist()
+    with Deduper(url, namespace=namespace) as deduper:
+        pages = ((blocks[at], f"{worker}/{at}") for at in order)
+        reports = list(deduper.check_many(pages, batch_pages=16))
+    assert not any(report.error for report in reports)
+
+
+def test_many_processes_agree(url: str) -> None:
+    """Processes that check the same blocks at once, in any order, leave one original each."""
+    base = [text.split("\n\n")[0] for text, _ in many_pages(60, seed=9)]
+    blocks = list(dict.fromkeys(base))
+    namespace = uuid.uuid4().hex
+    spawn = multiprocessing.get_context("spawn")
+    workers = [
+        spawn.Process(target=_check_all, args=(url, namespace, blocks, worker))
+        for worker in range(4)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+        assert worker.exitcode == 0
+    with Deduper(url, namespace=namespace) as shared:
+        stats = shared.stats()
+        assert stats.pages == 4 * len(blocks)
+        assert stats.originals + stats.repeats == 4 * len(blocks)
+        assert stats.originals <= len(blocks)
+        shared.clear()
+
+
+# ---- opening and failing -------------------------------------------------------------------------
+
+
+def test_other_settings_are_refused(url: str) -> None:
+    """Opening an index with other settings names what differs and both values."""
+    namespace = uuid.uuid4().hex
+    with Deduper(url, namespace=namespace, threshold=0.7) as first:
+        with pytest.raises(
+            IndexMismatchError, match=r"threshold=0\.7, and is opened with thr.*0\.6"
+        ):
+            Deduper(url, namespace=namespace)
+        with client.Redis.from_url(url) as server:
+            server.hset(f"dedup:{{{namespace}}}:head", "format", "99")
+        with pytest.raises(IndexMismatchError, match="has format 99, this dedup writes 1"):
+            Deduper(url, namespace=namespace, threshold=0.7)
+        with client.Redis.from_url(url) as server:
+            server.hset(f"dedup:{{{namespace}}}:head", "format", "1")
+        first.clear()
+
+
+def test_namespaces_are_apart(url: str) -> None:
+    """What one namespace holds, another does not see, and clearing one leaves the other."""
+    one, two = (Deduper(url, namespace=uuid.uuid4().hex) for _ in range(2))
+    one.check(A, page="p")
+    assert not two.check(A, page="q").repeats
+    one.clear()
+    assert two.lookup(A).repeats
+    two.clear()
+    one.close()
+    two.close()
+
+
+def test_another_client_clears(url: str) -> None:
+    """An index that somebody cleared goes on empty."""
+    namespace = uuid.uuid4().hex
+    with Deduper(url, namespace=namespace) as one, Deduper(url, namespace=namespace) as two:
+        one.check(A, page="p")
+        two.clear()
+        with client.Redis.from_url(url) as server:
+            server.delete(f"dedup:{{{namespace}}}:head")
+        assert not one.check(A, page="q").repeats
+        assert one.stats().originals == 1
+        one.clear()
+
+
+def test_clear_errors(valkey: str) -> None:
+    """What can go wrong with a server is said in one line with the remedy, without passwords."""
+    with pytest.raises(IndexFailure, match="cannot be reached: see that it runs"):
+        Deduper("redis://127.0.0.1:1/0")
+    with pytest.raises(SettingsError, match="braces"):
+        Deduper(valkey, namespace="a{b}")
+    namespace = uuid.uuid4().hex
+    with client.Redis.from_url(valkey) as server:
+        server.set(f"dedup:{{{namespace}}}:head", "x")
+        with pytest.raises(IndexFailure, match="use another namespace"):
+            Deduper(valkey, namespace=namespace)
+        server.delete(f"dedup:{{{namespace}}}:head")
+        server.acl_setuser(
+            "reader", enabled=True, nopass=True, keys=["*"], commands=["+get", "+hello", "+client"]
+        )
+    port = valkey.rsplit(":", 1)[1]
+    with pytest.raises(IndexFailure, match="does not let this user run scripts") as caught:
+        Deduper(f"redis://reader:secret@127.0.0.1:{port}")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_full_server_changes_nothing(redis_servers: Servers) -> None:
+    """A server without memory refuses clearly, and what it holds stays whole."""
+    server = start_standalone(redis_servers.get("valkey", start_standalone).kind)
+    try:
+        with Deduper(server.url) as deduper:
+            deduper.check(A, page="p")
+            before = keys_of(server.url, "default").keys()
+            server.admin.config_set("maxmemory", 1)
+            with pytest.raises(IndexFailure, match="no memory left: raise its maxmemory"):
+                deduper.check(f"{B}\n\n{TEASER}", page="q")
+            server.admin.config_set("maxmemory", 0)
+            assert keys_of(server.url, "default").keys() == before
+            assert deduper.check(A, page="q").repeats
+    finally:
+        server.stop()
