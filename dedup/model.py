@@ -64,7 +64,7 @@ class Repeat:
             `"excerpt"`: contained in a longer original; `"extension"`: it contains an earlier,
             shorter original (reported, and not counted as a repeat).
         similarity: Jaccard similarity of the padded 2-shingles, 0 to 1, computed, never estimated.
-        containment: share of the shorter block's 3-shingles found in the longer, 0 to 1.
+        containment: share of the shorter block's 2-shingles found in the longer, 0 to 1.
         scope: where the original stands: the same page, the same site, or elsewhere.
         original: the original.
         verified: False only in an index that keeps no traces to verify against.

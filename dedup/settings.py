@@ -19,16 +19,19 @@ class Settings:
     """What a verdict depends on besides the text.
 
     Attributes:
-        threshold: a block is `near` an original from this Jaccard similarity on (over 0, up to 1).
+        threshold: a block is `near` an original from this Jaccard similarity of their padded word
+            2-shingles on (over 0, up to 1). At .5 a block of five words may differ in one, and
+            longer ones in a tenth; .6 asks for more.
         min_words: blocks with fewer tokens are not judged (1 or more).
-        excerpt_containment: a block is an `excerpt` of a longer original from this containment on
-            (over 0, up to 1).
-        excerpt_shingles: 3-shingles that an excerpt and its original share at least (1 or more).
-        excerpt_ratio: an excerpt has fewer 3-shingles than this share of the longer block's
+        excerpt_containment: a block is an `excerpt` of a longer original when at least this share
+            of its word 2-shingles stands there (over 0, up to 1).
+        excerpt_shingles: 2-shingles that an excerpt and its original share at least (1 or more);
+            half as many are enough where their similarity is a quarter.
+        excerpt_ratio: an excerpt has fewer 2-shingles than this share of the longer block's
             (over 0, up to 1).
     """
 
-    threshold: float = 0.6
+    threshold: float = 0.5
     min_words: int = 5
     excerpt_containment: float = 0.8
     excerpt_shingles: int = 8

@@ -49,19 +49,25 @@ class Verdicts:
     verified: bool = True
 
 
+FEW_SIMILARITY = 0.25
+"""Where an excerpt is this similar to its original, half of the shared shingles are enough."""
+
+
 def is_repeat(kinds: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     """Which of these verdicts are repeats: exact, near or excerpt."""
     return (kinds >= VerdictKind.EXACT) & (kinds <= VerdictKind.EXCERPT)
 
 
 def rule_of(settings: Settings) -> npt.NDArray[np.float64]:
-    """float64[4]: threshold, containment, size ratio and shared 3-shingles of an excerpt."""
+    """float64[6], as `kernel.judge` takes it."""
     return np.array(
         [
             settings.threshold,
             settings.excerpt_containment,
             settings.excerpt_ratio,
             settings.excerpt_shingles,
+            settings.excerpt_shingles / 2,
+            FEW_SIMILARITY,
         ],
         dtype=np.float64,
     )

@@ -97,9 +97,9 @@ def test_exact_near_excerpt_and_new(open_deduper: Open) -> None:
     assert near
     assert excerpt
     assert (exact.similarity, exact.original.position) == (1.0, 0)
-    assert 0.6 <= near.similarity < 1
+    assert 0.5 <= near.similarity < 1
     assert (near.original.page, near.original.position) == ("http://a.example/1", 1)
-    assert excerpt.similarity < 0.6
+    assert excerpt.similarity < 0.5
     assert excerpt.containment >= 0.8
     assert {r.scope for r in (exact, near, excerpt)} == {"site"}
     assert all(r.verified for r in (exact, near, excerpt))
@@ -302,7 +302,7 @@ def test_every_repeat_is_verified(pages: list[tuple[str, str]]) -> None:
         for block in report.repeats:
             assert block.repeat
             if block.repeat.kind == "near":
-                assert block.repeat.similarity >= 0.6
+                assert block.repeat.similarity >= 0.5
             if block.repeat.kind == "excerpt":
                 assert block.repeat.containment >= 0.8
             if block.repeat.scope == "page":

@@ -10,7 +10,7 @@ from conftest import texts
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedup.kernel.reference.judge import pairs_of
+from dedup.kernel.reference.judge import shingles
 from dedup.normalise import normalise
 from dedup.sketch import MAX_KEYS, Sketches, keys_of_traces, sketch_texts
 
@@ -103,7 +103,7 @@ def test_truncation_shares_a_key(cut: int) -> None:
     words = [f"{a}{b}" for a in "bcdfghjk" for b in "aeiouy"]
     whole, teaser = sketch(" ".join(words)), sketch(" ".join(words[:cut]) + " … Read more")
     assert set(keys(whole)) & set(keys(teaser))
-    assert pairs_of(teaser.trace(0).tolist()) - pairs_of(whole.trace(0).tolist())
+    assert shingles(teaser.trace(0).tolist()) - shingles(whole.trace(0).tolist())
 
 
 GOLDEN: dict[str, Any] = {

@@ -70,7 +70,7 @@ FORMATS: dict[str, Callable[[Output, Look], Report]] = {
     "--namespace", default="default", show_default=True, help="Which of the store's indexes to use."
 )
 @click.option(
-    "--threshold", type=float, default=0.6, show_default=True, help="Least similarity, over 0 to 1."
+    "--threshold", type=float, default=0.5, show_default=True, help="Least similarity, over 0 to 1."
 )
 @click.option(
     "--min-words", type=int, default=5, show_default=True, help="Blocks with fewer are not judged."

@@ -141,63 +141,21 @@ INLINE int find_candidates(const block_index *x, const block_view *block, u32 *i
     return count;
 }
 
-/* The candidates of a block, as far as they have been looked at. Near comes before excerpt, so triples
- * are counted for the best near original alone, or, where none is near, for what may be excerpts. */
-typedef struct {
-    finding near;
-    record *possible[2 * MAX_CANDIDATES]; /* excerpts, perhaps; ascending by id in each index */
-    u32 possible_ids[2 * MAX_CANDIDATES];
-    int possible_count;
-} search;
-
-/* Looks at the candidates of one index. Returns 0 where memory ran out. */
-INLINE int search_index(const block_index *x, const block_view *block, const page_check *check,
-                        const verdict_rule *rule, judge_scratch *judge, search *s) {
+/* Improves `best` by the originals of one index. Returns 0 where memory ran out. */
+INLINE int find_best(const block_index *x, const block_view *block, const page_check *check,
+                     const verdict_rule *rule, judge_scratch *judge, finding *best) {
     u32 ids[MAX_CANDIDATES];
     int count = find_candidates(x, block, ids);
     for (int i = 1; i < count; i++) PREFETCH(record_at(x, ids[i]));
     for (int i = 0; i < count; i++) {
         record *r = record_at(x, ids[i]);
-        overlap pairs;
         if (!is_visible(r, check)) continue;
-        if (!share_pairs(judge, record_trace(r), r->tokens, &pairs)) return 0;
-        double bound = similarity_bound(judge, &pairs);
-        if (bound >= rule->threshold && bound > s->near.verdict.similarity) {
-            double similarity = pair_similarity(judge, &pairs);
-            if (similarity < 0) return 0;
-            if (similarity >= rule->threshold && similarity > s->near.verdict.similarity) {
-                finding better = {{NEAR, similarity, 0}, r, ids[i]};
-                s->near = better;
-            }
-        }
-        if (!s->near.original && (double)pairs.adjacent >= rule->shingles) {
-            s->possible[s->possible_count] = r;
-            s->possible_ids[s->possible_count++] = ids[i];
-        }
-    }
-    return 1;
-}
-
-/* The best of all candidates looked at: near, else an excerpt, else an extension; then the higher
- * similarity, then the earlier. Returns 0 where memory ran out. */
-INLINE int best_of_search(const verdict_rule *rule, judge_scratch *judge, const search *s, finding *best) {
-    *best = s->near;
-    if (best->original) {
-        triple_counts triples;
-        if (!share_triples(judge, record_trace(best->original), best->original->tokens, &triples)) return 0;
-        best->verdict.containment = triple_containment(&triples, best->verdict.similarity);
-        return 1;
-    }
-    for (int i = 0; i < s->possible_count; i++) {
-        record *r = s->possible[i];
-        verdict v = judge_candidate(judge, rule, record_trace(r), r->tokens);
+        double floor = best->verdict.kind == NEAR ? best->verdict.similarity : -1;
+        verdict v = judge_candidate(judge, rule, record_trace(r), r->tokens, floor);
         if (v.kind < 0) return 0;
-        if (v.kind == NEW) continue;
-        int better = best->original == NULL || v.kind < best->verdict.kind ||
-                     (v.kind == best->verdict.kind && v.similarity > best->verdict.similarity);
-        if (better) {
-            finding found = {v, r, s->possible_ids[i]};
-            *best = found;
+        if (better_verdict(v, best->verdict)) {
+            finding better = {v, r, ids[i]};
+            *best = better;
         }
     }
     return 1;
@@ -248,13 +206,9 @@ INLINE int check_block(block_index *x, block_index *overlay, const block_view *b
         found->verdict = exact;
         found->original = r;
     } else {
-        search s;
-        s.near = none;
-        s.possible_count = 0;
         begin_judging(judge, block->trace, block->tokens);
-        if (!search_index(x, block, check, rule, judge, &s)) return 0;
-        if (overlay && !search_index(overlay, block, &local, rule, judge, &s)) return 0;
-        if (!best_of_search(rule, judge, &s, found)) return 0;
+        if (!find_best(x, block, check, rule, judge, found)) return 0;
+        if (overlay && !find_best(overlay, block, &local, rule, judge, found)) return 0;
     }
     if (found->verdict.kind == NEW || found->verdict.kind == EXTENSION) {
         *entry = add_original(target, block, check);

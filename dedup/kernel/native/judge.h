@@ -1,4 +1,4 @@
-/* Two traces to a verdict: Jaccard similarity on padded 2-shingles, containment on 3-shingles, both
+/* Two traces to a verdict: Jaccard similarity on padded 2-shingles, containment on plain ones, both
  * exact over the stored 16-bit values, and the rule that turns them into near, excerpt or extension.
  *
  * The rule stands here, and in its twin, once for every index: in memory it runs inside
@@ -12,10 +12,12 @@
 enum { SKIPPED = 0, NEW = 1, EXACT = 2, NEAR = 3, EXCERPT = 4, EXTENSION = 5 };
 
 typedef struct {
-    double threshold;   /* near: similarity from here on */
-    double containment; /* excerpt: containment from here on */
-    double ratio;       /* excerpt: shingles of the shorter under this share of the longer's */
-    double shingles;    /* excerpt: shared 3-shingles at least */
+    double threshold;      /* near: similarity from here on */
+    double containment;    /* excerpt: containment from here on */
+    double ratio;          /* excerpt: shingles of the shorter under this share of the longer's */
+    double shingles;       /* excerpt: so many shared shingles, */
+    double few_shingles;   /* or so many ... */
+    double few_similarity; /* ... and this similarity */
 } verdict_rule;
 
 typedef struct {
@@ -34,20 +36,19 @@ typedef struct {
 } shingle_set;
 
 typedef struct {
-    shingle_set pairs, triples, misses;
+    shingle_set own, misses;
     u64 *missed; /* shingles of a candidate that the block does not have */
     size_t missed_capacity;
     const u16 *trace;
     size_t tokens;
-    int has_pairs, has_triples;
+    int ready; /* `own` holds the block's shingles */
     u64 stamp;
 } judge_scratch;
 
 enum { MAX_STAMP = 0xFFFF };
 
 static void free_judge_scratch(judge_scratch *j) {
-    free(j->pairs.entries);
-    free(j->triples.entries);
+    free(j->own.entries);
     free(j->misses.entries);
     free(j->missed);
 }
@@ -85,8 +86,8 @@ INLINE void add_shingle(shingle_set *set, u64 shingle) {
     set->entries[at] = shingle << 16;
 }
 
-/* Visits the n + 1 padded 2-shingles, or the n - 2 plain 3-shingles, of a trace. */
-#define FOR_EACH_PAIR(trace, n, shingle, body)                                                     \
+/* Visits the n + 1 padded 2-shingles of a trace. */
+#define FOR_EACH_SHINGLE(trace, n, shingle, body)                                                  \
     do {                                                                                           \
         u64 left_ = PAD_START;                                                                     \
         for (size_t i_ = 0; i_ <= (n); i_++) {                                                     \
@@ -95,18 +96,11 @@ INLINE void add_shingle(shingle_set *set, u64 shingle) {
             left_ = right_;                                                                        \
         }                                                                                          \
     } while (0)
-#define FOR_EACH_TRIPLE(trace, n, shingle, body)                                                   \
-    do {                                                                                           \
-        for (size_t i_ = 2; i_ < (n); i_++) {                                                      \
-            u64 shingle = (u64)(trace)[i_ - 2] << 32 | (u64)(trace)[i_ - 1] << 16 | (trace)[i_];   \
-            body;                                                                                  \
-        }                                                                                          \
-    } while (0)
 
 INLINE void begin_judging(judge_scratch *j, const u16 *trace, size_t tokens) {
     j->trace = trace;
     j->tokens = tokens;
-    j->has_pairs = j->has_triples = 0;
+    j->ready = 0;
     j->stamp = 0;
 }
 
@@ -121,9 +115,7 @@ static int reserve_missed(judge_scratch *j, size_t n) {
 /* How much of a candidate's stream of shingles lies in the block's set. */
 typedef struct {
     size_t distinct; /* shingles shared, each counted once */
-    size_t adjacent; /* neighbours in the stream that are both shared */
     size_t missed;   /* shingles not shared, counted as often as they stand there */
-    int before;
 } overlap;
 
 INLINE void share_shingle(overlap *o, u64 *missed, const shingle_set *set, u64 stamp, u64 shingle) {
@@ -131,11 +123,42 @@ INLINE void share_shingle(overlap *o, u64 *missed, const shingle_set *set, u64 s
     u64 entry = set->entries[at];
     int shared = entry != 0;
     o->distinct += shared && (entry & MAX_STAMP) != stamp;
-    o->adjacent += shared & o->before;
-    o->before = shared;
     if (shared) set->entries[at] = shingle << 16 | stamp;
     missed[o->missed] = shingle;
     o->missed += !shared;
+}
+
+/* Counts what a candidate shares of the block's shingles. Returns 0 where memory ran out. */
+INLINE int share_shingles(judge_scratch *j, const u16 *trace, size_t tokens, overlap *found) {
+    overlap counted = {0, 0}; /* of its own, so that it stays in registers */
+    if (!reserve_missed(j, tokens + 1)) return 0;
+    if (j->stamp == MAX_STAMP) begin_judging(j, j->trace, j->tokens);
+    if (!j->ready) {
+        if (!reset_set(&j->own, j->tokens + 1)) return 0;
+        FOR_EACH_SHINGLE(j->trace, j->tokens, shingle, add_shingle(&j->own, shingle));
+        j->ready = 1;
+    }
+    shingle_set set = j->own;
+    u64 stamp = ++j->stamp;
+    FOR_EACH_SHINGLE(trace, tokens, shingle, share_shingle(&counted, j->missed, &set, stamp, shingle));
+    *found = counted;
+    return 1;
+}
+
+/* Whether more than `limit` distinct shingles were missed: exact for small limits, else "perhaps not". */
+INLINE int missed_more_than(const judge_scratch *j, const overlap *found, size_t limit) {
+    enum { SMALL = 16 };
+    u64 kept[SMALL];
+    size_t count = 0;
+    if (limit >= SMALL) return 0;
+    for (size_t i = 0; i < found->missed; i++) {
+        size_t k = 0;
+        while (k < count && kept[k] != j->missed[i]) k++;
+        if (k < count) continue;
+        if (count == limit) return 1;
+        kept[count++] = j->missed[i];
+    }
+    return 0;
 }
 
 /* Distinct shingles of the candidate: those shared, and the distinct ones among the missed. */
@@ -146,88 +169,58 @@ INLINE int count_distinct(judge_scratch *j, const overlap *o, size_t *distinct) 
     return 1;
 }
 
-/* Counts what a candidate shares of the block's pairs: one pass, which refutes most candidates. The
- * triples that it can share are at most `adjacent`. Returns 0 where memory ran out. */
-INLINE int share_pairs(judge_scratch *j, const u16 *trace, size_t tokens, overlap *pairs) {
-    overlap counted = {0, 0, 0, 0}; /* of its own, so that it stays in registers */
-    if (!reserve_missed(j, tokens + 1)) return 0;
-    if (j->stamp >= MAX_STAMP - 1) begin_judging(j, j->trace, j->tokens);
-    if (!j->has_pairs) {
-        if (!reset_set(&j->pairs, j->tokens + 1)) return 0;
-        FOR_EACH_PAIR(j->trace, j->tokens, shingle, add_shingle(&j->pairs, shingle));
-        j->has_pairs = 1;
-    }
-    shingle_set set = j->pairs;
-    u64 stamp = ++j->stamp;
-    FOR_EACH_PAIR(trace, tokens, shingle, share_shingle(&counted, j->missed, &set, stamp, shingle));
-    *pairs = counted;
-    return 1;
-}
-
-/* What the similarity can be at most: the union is at least the block's own set. */
-INLINE double similarity_bound(const judge_scratch *j, const overlap *pairs) {
-    return (double)pairs->distinct / (double)j->pairs.distinct;
-}
-
-/* Jaccard similarity on pairs, after share_pairs; -1 where memory ran out. */
-INLINE double pair_similarity(judge_scratch *j, const overlap *pairs) {
-    size_t its;
-    if (!count_distinct(j, pairs, &its)) return -1;
-    return (double)pairs->distinct / (double)(j->pairs.distinct + its - pairs->distinct);
-}
-
-typedef struct {
-    size_t shared, own, its; /* distinct triples */
-} triple_counts;
-
-INLINE int share_triples(judge_scratch *j, const u16 *trace, size_t tokens, triple_counts *counts) {
-    overlap triples = {0, 0, 0, 0};
-    if (!j->has_triples) {
-        if (!reset_set(&j->triples, j->tokens)) return 0;
-        FOR_EACH_TRIPLE(j->trace, j->tokens, shingle, add_shingle(&j->triples, shingle));
-        j->has_triples = 1;
-    }
-    shingle_set set = j->triples;
-    u64 stamp = ++j->stamp;
-    FOR_EACH_TRIPLE(trace, tokens, shingle, share_shingle(&triples, j->missed, &set, stamp, shingle));
-    counts->shared = triples.distinct;
-    counts->own = j->triples.distinct;
-    return count_distinct(j, &triples, &counts->its);
-}
-
-/* Share of the shorter's triples that the longer has; the similarity where there are none. */
-INLINE double triple_containment(const triple_counts *c, double similarity) {
-    size_t shorter = c->own < c->its ? c->own : c->its;
-    return shorter ? (double)c->shared / (double)shorter : similarity;
-}
-
-/* EXCERPT, EXTENSION or NEW, for a candidate that is not near. */
-INLINE int excerpt_kind(const verdict_rule *rule, const triple_counts *c, double containment) {
-    size_t shorter = c->own < c->its ? c->own : c->its, longer = c->own < c->its ? c->its : c->own;
-    if (containment < rule->containment || (double)c->shared < rule->shingles ||
-        (double)shorter >= rule->ratio * (double)longer)
-        return NEW;
-    return c->own < c->its ? EXCERPT : EXTENSION;
-}
-
-/* The verdict on the block of begin_judging against one original. All zero but for kind NEW where no
- * rule holds; kind -1 where memory ran out. */
-static verdict judge_candidate(judge_scratch *j, const verdict_rule *rule, const u16 *trace, size_t tokens) {
+/* The verdict on the block of begin_judging against one original, where it can be better than a near
+ * one of similarity `floor` (-1: none is known). All zero but for kind NEW where no rule holds, or
+ * none that is better; kind -1 where memory ran out. Most candidates of a large index are false ones,
+ * so what one pass over the candidate can refute goes no further. */
+static verdict judge_candidate(judge_scratch *j, const verdict_rule *rule, const u16 *trace, size_t tokens,
+                               double floor) {
     verdict nothing = {NEW, 0, 0}, failed = {-1, 0, 0};
-    overlap pairs;
-    triple_counts triples;
-    if (!share_pairs(j, trace, tokens, &pairs)) return failed;
-    int excerpt_possible = (double)pairs.adjacent >= rule->shingles;
-    if (similarity_bound(j, &pairs) < rule->threshold && !excerpt_possible) return nothing;
-    double similarity = pair_similarity(j, &pairs);
-    if (similarity < 0) return failed;
-    int near = similarity >= rule->threshold;
-    if (!near && !excerpt_possible) return nothing;
-    if (!share_triples(j, trace, tokens, &triples)) return failed;
-    double containment = triple_containment(&triples, similarity);
-    int kind = near ? NEAR : excerpt_kind(rule, &triples, containment);
-    verdict found = {kind, similarity, containment};
-    return kind == NEW ? nothing : found;
+    overlap found;
+    size_t its;
+    if (!share_shingles(j, trace, tokens, &found)) return failed;
+    /* The union is at least the block's own set. */
+    double bound = (double)found.distinct / (double)j->own.distinct;
+    int near_possible = bound >= rule->threshold && bound > floor;
+    /* Plain shingles: without those that have a pad, which are shared where the ends are equal. */
+    size_t plain = found.distinct;
+    if (tokens && j->tokens)
+        plain -= (size_t)(trace[0] == j->trace[0]) + (trace[tokens - 1] == j->trace[j->tokens - 1]);
+    double few = rule->few_shingles < rule->shingles ? rule->few_shingles : rule->shingles;
+    int excerpt_possible = floor < 0 && (double)plain >= few;
+    if (excerpt_possible && (double)plain < rule->containment * ((double)j->own.distinct - 2)) {
+        /* Then the original must be the shorter, with few shingles beside the shared ones and two
+         * pads (one more, for rounding). */
+        double beside = (double)plain / rule->containment - (double)plain;
+        excerpt_possible = !missed_more_than(j, &found, (size_t)beside + 3);
+    }
+    if (!near_possible && !excerpt_possible) return nothing;
+
+    if (!count_distinct(j, &found, &its)) return failed;
+    double similarity = (double)found.distinct / (double)(j->own.distinct + its - found.distinct);
+    /* A trace of no tokens has one shingle, of two pads; no such block is ever judged. */
+    size_t mine = j->own.distinct < 2 ? 0 : j->own.distinct - 2, others = its < 2 ? 0 : its - 2;
+    size_t shorter = mine < others ? mine : others, longer = mine < others ? others : mine;
+    double containment = shorter ? (double)plain / (double)shorter : similarity;
+    if (similarity >= rule->threshold) {
+        verdict near = {NEAR, similarity, containment};
+        return similarity > floor ? near : nothing;
+    }
+    int enough = (double)plain >= rule->shingles ||
+                 ((double)plain >= rule->few_shingles && similarity >= rule->few_similarity);
+    if (!excerpt_possible || !enough || containment < rule->containment ||
+        (double)shorter >= rule->ratio * (double)longer)
+        return nothing;
+    verdict part = {mine < others ? EXCERPT : EXTENSION, similarity, containment};
+    return part;
+}
+
+/* Whether verdict `a` is to be preferred to the best so far: near before excerpt before extension,
+ * then the higher similarity. The caller visits candidates by ascending id, so ties keep the lowest. */
+INLINE int better_verdict(verdict a, verdict best) {
+    if (a.kind == NEW) return 0;
+    if (best.kind == NEW || a.kind != best.kind) return best.kind == NEW || a.kind < best.kind;
+    return a.similarity > best.similarity;
 }
 
 #endif

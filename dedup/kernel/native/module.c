@@ -321,7 +321,7 @@ static PyObject *kernel_judge(PyObject *Py_UNUSED(self), PyObject *args) {
     TAKE(kinds, o[7], u8, 1);
     TAKE(similarity, o[8], double, 1);
     TAKE(containment, o[9], double, 1);
-    REQUIRE(rule_n == 4, "rule");
+    REQUIRE(rule_n == 6, "rule");
     if (!check_spans(spans, spans_n, traces_n, "spans")) goto fail;
     if (!check_spans(other_spans, other_spans_n, other_traces_n, "other_spans")) goto fail;
     REQUIRE(other_n == own_n && kinds_n == own_n && similarity_n == own_n && containment_n == own_n,
@@ -331,7 +331,7 @@ static PyObject *kernel_judge(PyObject *Py_UNUSED(self), PyObject *args) {
     int memory = 1;
     Py_BEGIN_ALLOW_THREADS;
     judge_scratch scratch = {0};
-    verdict_rule r = {rule[0], rule[1], rule[2], rule[3]};
+    verdict_rule r = {rule[0], rule[1], rule[2], rule[3], rule[4], rule[5]};
     i64 current = -1;
     for (Py_ssize_t i = 0; i < own_n && memory; i++) {
         if (own[i] != current) {
@@ -340,7 +340,7 @@ static PyObject *kernel_judge(PyObject *Py_UNUSED(self), PyObject *args) {
             begin_judging(&scratch, traces + span[0], (size_t)(span[1] - span[0]));
         }
         const i64 *span = other_spans + 2 * other[i];
-        verdict v = judge_candidate(&scratch, &r, other_traces + span[0], (size_t)(span[1] - span[0]));
+        verdict v = judge_candidate(&scratch, &r, other_traces + span[0], (size_t)(span[1] - span[0]), -1);
         memory = v.kind >= 0;
         kinds[i] = (u8)v.kind;
         similarity[i] = v.similarity;
@@ -406,7 +406,7 @@ static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) 
     if (!check_spans(trace_spans, trace_spans_n, traces_n, "trace_spans")) goto fail;
     if (!check_spans(key_spans, key_spans_n, keys_n, "key_spans")) goto fail;
     if (!check_bounds(page_bounds, page_bounds_n, n, "page_bounds")) goto fail;
-    REQUIRE(rule_n == 4, "rule");
+    REQUIRE(rule_n == 6, "rule");
     REQUIRE(fingerprints_n == 2 * n && key_spans_n == 2 * n, "the batch");
     REQUIRE(pages_n == page_bounds_n - 1, "pages");
     REQUIRE(kinds_n == n && similarity_n == n && containment_n == n && details_n == 6 * n && entries_n == n,
@@ -425,7 +425,7 @@ static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) 
     int memory = 1;
     Py_BEGIN_ALLOW_THREADS;
     judge_scratch scratch = {0};
-    verdict_rule r = {rule[0], rule[1], rule[2], rule[3]};
+    verdict_rule r = {rule[0], rule[1], rule[2], rule[3], rule[4], rule[5]};
     enum { AHEAD = 6 };
     for (Py_ssize_t p = 0; p < pages_n && memory; p++) {
         page_check check = {pages[p], now, lookup};

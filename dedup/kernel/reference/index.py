@@ -241,7 +241,7 @@ def check_blocks(
         now: seconds since 1970.
         min_words: blocks with fewer tokens are skipped.
         lookup: the pages' own originals are invisible, and nothing in `columns` changes.
-        rule: float64[4], as for `judge`.
+        rule: float64[6], as for `judge`.
         kinds: uint8[n], gets the verdicts.
         similarity: float64[n], gets the similarities.
         containment: float64[n], gets the containments.

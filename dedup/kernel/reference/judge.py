@@ -33,12 +33,14 @@ class Verdict(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """`float64[4]` of the kernel's calls: what makes a block near, or an excerpt."""
+    """`float64[6]` of the kernel's calls: what makes a block near, or an excerpt."""
 
     threshold: float
     containment: float
     ratio: float
     shingles: float
+    few_shingles: float
+    few_similarity: float
 
 
 def judge(
@@ -56,7 +58,8 @@ def judge(
     """Verdicts on `m` pairs of a block and an original.
 
     Args:
-        rule: float64[4]: threshold, containment, size ratio and shared 3-shingles of an excerpt.
+        rule: float64[6]: threshold; of an excerpt containment, size ratio, shared shingles; and the
+            fewer that are enough with some similarity, and that similarity.
         spans: int64[n, 2], where each block's trace starts and ends in `traces`.
         traces: uint16, traces of blocks.
         other_spans: int64[o, 2], where each original's trace starts and ends in `other_traces`.
@@ -65,7 +68,7 @@ def judge(
         other: int64[m], which original.
         kinds: uint8[m], gets NEW, NEAR, EXCERPT or EXTENSION.
         similarity: float64[m], gets the Jaccard similarity of the padded 2-shingles (0: NEW).
-        containment: float64[m], gets the containment of the 3-shingles (0: NEW).
+        containment: float64[m], gets the containment of the plain 2-shingles (0: NEW).
     """
     values = Rule(*rule.tolist())
     for i, (a, b) in enumerate(zip(own.tolist(), other.tolist(), strict=True)):
@@ -76,31 +79,26 @@ def judge(
 
 def judge_pair(rule: Rule, block: Sequence[int], original: Sequence[int]) -> Verdict:
     """The verdict on a trace against an original's trace."""
-    mine, its = pairs_of(block), pairs_of(original)
+    mine, its = shingles([PAD_START, *block, PAD_END]), shingles([PAD_START, *original, PAD_END])
     similarity = len(mine & its) / len(mine | its)
-    mine_long, its_long = triples_of(block), triples_of(original)
-    shared = len(mine_long & its_long)
-    shorter, longer = sorted((len(mine_long), len(its_long)))
+    plain, its_plain = shingles(block), shingles(original)
+    shared = len(plain & its_plain)
+    shorter, longer = sorted((len(plain), len(its_plain)))
     containment = shared / shorter if shorter else similarity
     if similarity >= rule.threshold:
         return Verdict(VerdictKind.NEAR, similarity, containment)
-    contained = containment >= rule.containment and shared >= rule.shingles
-    if contained and shorter < rule.ratio * longer:
-        is_excerpt = len(mine_long) < len(its_long)
-        kind = VerdictKind.EXCERPT if is_excerpt else VerdictKind.EXTENSION
+    enough = shared >= rule.shingles or (
+        shared >= rule.few_shingles and similarity >= rule.few_similarity
+    )
+    if enough and containment >= rule.containment and shorter < rule.ratio * longer:
+        kind = VerdictKind.EXCERPT if len(plain) < len(its_plain) else VerdictKind.EXTENSION
         return Verdict(kind, similarity, containment)
     return Verdict(VerdictKind.NEW, 0.0, 0.0)
 
 
-def pairs_of(trace: Sequence[int]) -> set[tuple[int, int]]:
-    """The padded 2-shingles of a trace."""
-    padded = [PAD_START, *trace, PAD_END]
-    return set(pairwise(padded))
-
-
-def triples_of(trace: Sequence[int]) -> set[tuple[int, int, int]]:
-    """The plain 3-shingles of a trace."""
-    return set(zip(trace, trace[1:], trace[2:], strict=False))
+def shingles(trace: Sequence[int]) -> set[tuple[int, int]]:
+    """The 2-shingles of a trace."""
+    return set(pairwise(trace))
 
 
 def is_better(verdict: Verdict, best: Verdict) -> bool:
