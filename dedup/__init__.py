@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         PageTooLargeError,
         SettingsError,
     )
+    from dedup.explanation import Explanation, explain
     from dedup.model import Block, Original, Page, Repeat, Stats
     from dedup.report import Report
     from dedup.settings import Settings
@@ -46,6 +47,7 @@ _HOMES = {
         "PageTooLargeError",
         "SettingsError",
     ),
+    "dedup.explanation": ("Explanation", "explain"),
     "dedup.model": ("Block", "Original", "Page", "Repeat", "Stats"),
     "dedup.report": ("Report",),
     "dedup.settings": ("Settings",),
@@ -57,6 +59,7 @@ __all__ = [
     "DecodeError",
     "DedupError",
     "Deduper",
+    "Explanation",
     "IndexFailure",
     "IndexFullError",
     "IndexMismatchError",
@@ -71,6 +74,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Stats",
+    "explain",
 ]
 
 

@@ -17,6 +17,8 @@ from typing import Any, NoReturn
 import click
 
 from dedup.cli.check import check
+from dedup.cli.explain import explain
+from dedup.cli.tune import tune
 from dedup.errors import DedupError
 
 ERROR = 2
@@ -54,6 +56,8 @@ def dedup() -> None:
 
 
 dedup.add_command(check)
+dedup.add_command(explain)
+dedup.add_command(tune)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

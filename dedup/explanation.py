@@ -1,0 +1,343 @@
+"""Why two texts are judged as they are: the numbers, the rule that decided, the words that differ.
+
+The verdict is an index's own on these two texts, similarity and containment are the kernel's, and
+counts are of its twin's shingles; nothing is measured by rules of another kind. Knows nothing of
+pages, files or how an explanation is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from dedup import kernel
+from dedup.align import Step, align, matched_range
+from dedup.index import open_index
+from dedup.kernel.reference.judge import Rule as Limits
+from dedup.kernel.reference.judge import shingles
+from dedup.kernel.reference.tokens import PAD_END, PAD_START, TRACE_UNSPACED
+from dedup.reason import reason_of
+from dedup.settings import Settings
+from dedup.sketch import Sketches, sketch_texts
+from dedup.verdict import VerdictKind, rule_of
+from dedup.words import Words, split_words
+
+Outcome: TypeAlias = Literal["skipped", "new", "exact", "near", "excerpt", "extension"]
+Rule: TypeAlias = Literal[
+    "too short", "original too short", "equal", "no shared key", "similar", "contained", "unlike"
+]
+ChangeKind: TypeAlias = Literal["same", "replaced", "inserted", "deleted", "elsewhere"]
+
+_OUTCOMES: dict[int, Outcome] = {
+    VerdictKind.SKIPPED: "skipped",
+    VerdictKind.NEW: "new",
+    VerdictKind.EXACT: "exact",
+    VerdictKind.NEAR: "near",
+    VerdictKind.EXCERPT: "excerpt",
+    VerdictKind.EXTENSION: "extension",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One of the two texts.
+
+    Attributes:
+        text: the text.
+        words: its tokens: words, or characters in scripts without spaces.
+        pairs: its distinct 2-shingles.
+        keys: its LSH keys.
+        unspaced: most of its tokens are single characters of a script without spaces.
+    """
+
+    text: str
+    words: int
+    pairs: int
+    keys: int
+    unspaced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One condition of the rules, in the order in which they are asked.
+
+    Attributes:
+        name: what is measured.
+        value: what it is here.
+        relation: how it must stand to the limit.
+        limit: the limit, from the settings or from the method.
+        holds: whether the condition holds.
+    """
+
+    name: str
+    value: float
+    relation: Literal[">=", "<"]
+    limit: float
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A part of the alignment. All parts together are both texts, whole and in order.
+
+    Attributes:
+        kind: `"same"` (but for case and punctuation), `"replaced"`, `"inserted"` (in the block
+            alone), `"deleted"` (in the original alone), `"elsewhere"` (in one of them here, and at
+            another place in the other).
+        block: what stands in the block.
+        original: what stands in the original.
+        start: offset of `block` in the block's text.
+        original_start: offset of `original` in the original's text.
+        words: tokens of `block`.
+        original_words: tokens of `original`.
+    """
+
+    kind: ChangeKind
+    block: str
+    original: str
+    start: int
+    original_start: int
+    words: int
+    original_words: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a block is, or is not, a repeat of an original.
+
+    Attributes:
+        verdict: what `Deduper` says of the block when the original is all that it saw before.
+        rule: what decided.
+        block: the text that is judged.
+        original: the text that was there before.
+        similarity: Jaccard similarity of the padded 2-shingles, 0 to 1, whatever the verdict.
+        containment: share of the 2-shingles of the text with fewer that stand in the other, 0 to 1.
+        shared_pairs: padded 2-shingles of both: the one at the start and the one at the end count.
+        all_pairs: padded 2-shingles of either.
+        inside_pairs: 2-shingles of both, without pads.
+        shared_keys: LSH keys of both: without one an index never compares them.
+        size_ratio: 2-shingles of the text with fewer over those of the other, 0 to 1.
+        checks: the conditions of the rules with these numbers.
+        matched: `(first, after the last)` token of the original that the block covers, or None.
+        matched_span: the same as offsets in the original's text.
+        changes: both texts, aligned.
+        settings: what the verdict depends on besides the texts.
+    """
+
+    verdict: Outcome
+    rule: Rule
+    block: Measured
+    original: Measured
+    similarity: float
+    containment: float
+    shared_pairs: int
+    all_pairs: int
+    inside_pairs: int
+    shared_keys: int
+    size_ratio: float
+    checks: tuple[Check, ...]
+    matched: tuple[int, int] | None
+    matched_span: tuple[int, int] | None
+    changes: tuple[Change, ...]
+    settings: Settings
+
+    @property
+    def is_repeat(self) -> bool:
+        """Whether the block counts as a repeat."""
+        return self.verdict in ("exact", "near", "excerpt")
+
+    @property
+    def reason(self) -> str:
+        """The verdict and why, in one sentence."""
+        return reason_of(self)
+
+
+def explain(block: str, original: str, *, settings: Settings | None = None) -> Explanation:
+    """Why the block is, or is not, a repeat of the original.
+
+    Both are taken for one block each, whatever they hold. Who stands first matters: the same two
+    texts are an `excerpt` one way and an `extension` the other.
+
+    Args:
+        block: the text to be judged.
+        original: the text that was seen before.
+        settings: what the verdict depends on besides; None: the defaults.
+    """
+    settings = settings or Settings()
+    sketches = _sketch(block, original)
+    similarity, containment = (float(column[0]) for column in _similarity(sketches))
+    mine, its = (sketches.trace(at).tolist() for at in (0, 1))
+    pairs, its_pairs = shingles(mine), shingles(its)
+    padded, its_padded = (shingles([PAD_START, *trace, PAD_END]) for trace in (mine, its))
+    keys, its_keys = (sketches.keys[slice(*span)] for span in sketches.key_spans)
+    shorter, longer = sorted((len(pairs), len(its_pairs)))
+    inside = len(pairs & its_pairs)
+    limits = Limits(*rule_of(settings).tolist())
+    few = similarity >= limits.few_similarity
+    shared_keys = len(np.intersect1d(keys, its_keys))
+    equal = bool((sketches.fingerprints[0] == sketches.fingerprints[1]).all())
+    checks = (
+        _at_least("words of the block", len(mine), settings.min_words),
+        _at_least("words of the original", len(its), settings.min_words),
+        _at_least("equal normalised texts", int(equal), 1),
+        _at_least("shared keys", shared_keys, 1),
+        _at_least("similarity", similarity, settings.threshold),
+        _at_least("containment", containment, settings.excerpt_containment),
+        _at_least("shared pairs", inside, limits.few_shingles if few else limits.shingles),
+        Check(
+            "size ratio",
+            shorter / longer if longer else 1.0,
+            "<",
+            settings.excerpt_ratio,
+            shorter < settings.excerpt_ratio * longer,
+        ),
+    )
+    words, its_words = split_words(block), split_words(original)
+    matched = matched_range(sketches.trace(0), sketches.trace(1))
+    return Explanation(
+        verdict=_verdict(sketches, settings),
+        rule=_rule(checks),
+        block=_measured(words, mine, len(pairs), len(keys)),
+        original=_measured(its_words, its, len(its_pairs), len(its_keys)),
+        similarity=similarity,
+        containment=containment,
+        shared_pairs=len(padded & its_padded),
+        all_pairs=len(padded | its_padded),
+        inside_pairs=inside,
+        shared_keys=shared_keys,
+        size_ratio=checks[-1].value,
+        checks=checks,
+        matched=matched,
+        matched_span=_span(its_words, matched),
+        changes=tuple(_changes(words, its_words)),
+        settings=settings,
+    )
+
+
+def _sketch(*texts: str) -> Sketches:
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    bounds = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+    return sketch_texts(b"".join(encoded), bounds[:-1], bounds[1:])
+
+
+def _similarity(
+    sketches: Sketches,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Similarity and containment of the first with each of the others, from the kernel that judges.
+
+    It tells them of what it calls near, and at a threshold of 0 that is everything.
+    """
+    rule = rule_of(Settings())
+    rule[0] = 0
+    count = len(sketches) - 1
+    own, other = np.zeros(count, np.int64), np.arange(1, count + 1)
+    kinds = np.zeros(count, np.uint8)
+    similarity, containment = np.zeros(count), np.zeros(count)
+    columns = sketches.trace_spans, sketches.traces
+    kernel.judge(rule, *columns, *columns, own, other, kinds, similarity, containment)
+    return similarity, containment
+
+
+def _verdict(sketches: Sketches, settings: Settings) -> Outcome:
+    """What an index that saw the original says of the block."""
+    index = open_index("memory://", "explain", settings)
+    # The original comes first, so it is the second of the two sketches that is checked first.
+    kinds = [
+        index.check(_row(sketches, at), [name], np.array([0, 1]), 1).kinds[0]
+        for at, name in ((1, "original"), (0, "block"))
+    ]
+    index.close()
+    return _OUTCOMES[int(kinds[1])]
+
+
+def _row(sketches: Sketches, at: int) -> Sketches:
+    row = slice(at, at + 1)
+    return Sketches(
+        np.ascontiguousarray(sketches.fingerprints[row]),
+        np.ascontiguousarray(sketches.trace_spans[row]),
+        sketches.traces,
+        np.ascontiguousarray(sketches.key_spans[row]),
+        sketches.keys,
+    )
+
+
+def _at_least(name: str, value: float, limit: float) -> Check:
+    return Check(name, value, ">=", limit, value >= limit)
+
+
+def _rule(checks: tuple[Check, ...]) -> Rule:
+    """Which rule decides, in the order of the design."""
+    long_enough, original_long_enough, equal, found, similar, *contained = (
+        check.holds for check in checks
+    )
+    table: tuple[tuple[bool, Rule], ...] = (
+        (not long_enough, "too short"),
+        (not original_long_enough, "original too short"),
+        (equal, "equal"),
+        (not similar and not all(contained), "unlike"),
+        (not found, "no shared key"),
+        (similar, "similar"),
+    )
+    return next((rule for decides, rule in table if decides), "contained")
+
+
+def _measured(words: Words, trace: list[int], pairs: int, keys: int) -> Measured:
+    unspaced = sum(value >= TRACE_UNSPACED for value in trace) * 2 > len(trace)
+    return Measured(words.text, len(trace), pairs, keys, unspaced)
+
+
+def _span(words: Words, matched: tuple[int, int] | None) -> tuple[int, int] | None:
+    if matched is None:
+        return None
+    return words.spans[matched[0]][0], words.spans[matched[1] - 1][1]
+
+
+def _changes(block: Words, original: Words) -> Iterator[Change]:
+    """The alignment, in characters: each word with the punctuation that goes with it."""
+    numbers: dict[str, int] = {}
+    mine, its = (
+        [numbers.setdefault(token, len(numbers)) for token in words.tokens]
+        for words in (block, original)
+    )
+    cuts, its_cuts = block.cuts(), original.cuts()
+    if not mine or not its:  # punctuation alone, or nothing
+        if block.text or original.text:
+            step = Step("changed", 0, len(block.text), 0, len(original.text))
+            counts = len(mine), len(its)
+            yield Change(_change_kind(step), block.text, original.text, 0, 0, *counts)
+        return
+    for step in align(mine, its):
+        start, end = cuts[step.start], cuts[step.end]
+        its_start, its_end = its_cuts[step.original_start], its_cuts[step.original_end]
+        if start < end or its_start < its_end:
+            yield Change(
+                _change_kind(step),
+                block.text[start:end],
+                original.text[its_start:its_end],
+                start,
+                its_start,
+                step.end - step.start,
+                step.original_end - step.original_start,
+            )
+
+
+def _change_kind(step: Step) -> ChangeKind:
+    if step.kind != "changed":
+        return step.kind
+    if step.start == step.end:
+        return "deleted"
+    return "inserted" if step.original_start == step.original_end else "replaced"
+
+
+def most_alike(block: str, others: Sequence[str]) -> int:
+    """Which of the others (at least one) is most like the block: by similarity, then containment.
+
+    The first of those that are equally like it.
+    """
+    sketches = _sketch(block, *others)
+    similarity, containment = _similarity(sketches)
+    return int(np.lexsort((-containment, -similarity))[0])
