@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dedup.async_detector import AsyncDeduper
     from dedup.detector import Deduper
     from dedup.errors import (
         DecodeError,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from dedup.settings import Settings
 
 _HOMES = {
+    "dedup.async_detector": ("AsyncDeduper",),
     "dedup.detector": ("Deduper",),
     "dedup.errors": (
         "DecodeError",
@@ -55,6 +57,7 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AsyncDeduper",
     "Block",
     "DecodeError",
     "DedupError",

@@ -8,8 +8,7 @@ the order in which they run.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -24,11 +23,33 @@ BATCH_PAGES, BATCH_CHARACTERS = 256, 1 << 20
 """A batch of `check_many` ends at whichever comes first: enough to keep the kernel busy."""
 
 
-class Deduper:
+class Opening:
+    """What a deduper is opened with, checked: shared by `Deduper` and `AsyncDeduper`.
+
+    Attributes:
+        settings: what verdicts depend on.
+        namespace: which of the store's independent indexes.
+    """
+
+    def __init__(self, namespace: str, options: Mapping[str, Any]) -> None:
+        if not isinstance(namespace, str) or not namespace:
+            raise SettingsError(f"namespace={namespace!r}: give a name that is not empty")
+        self.settings = Settings.from_mapping(options)
+        self.namespace = namespace
+
+    def settings_with(self, threshold: float | None) -> Settings:
+        """The settings for one lookup."""
+        if threshold is None:
+            return self.settings
+        return Settings.from_mapping(self.settings.to_mapping() | {"threshold": threshold})
+
+
+class Deduper(Opening):
     """Finds repeated blocks among the pages that it is shown.
 
     Args:
-        index: where originals are kept: `memory://` is this process.
+        index: where originals are kept: `memory://` is this process, `redis://host:6379/0` is
+            shared by many.
         namespace: which of the store's independent indexes.
         options: the fields of `Settings`, by name.
 
@@ -42,10 +63,7 @@ class Deduper:
     def __init__(
         self, index: str = "memory://", *, namespace: str = "default", **options: Any
     ) -> None:
-        if not isinstance(namespace, str) or not namespace:
-            raise SettingsError(f"namespace={namespace!r}: give a name that is not empty")
-        self.settings = Settings.from_mapping(options)
-        self.namespace = namespace
+        super().__init__(namespace, options)
         self._index = open_index(index, namespace, self.settings)
 
     def __enter__(self) -> Self:
@@ -81,7 +99,7 @@ class Deduper:
         Raises:
             PageError: the page cannot be judged (`check_many` reports it instead).
         """
-        return _or_raise(self._check_batch([Page(content, page, format, encoding)]))
+        return report_or_raise(self._check_batch([Page(content, page, format, encoding)]))
 
     def check_many(
         self, pages: Iterable[PageLike], *, batch_pages: int = BATCH_PAGES
@@ -95,10 +113,11 @@ class Deduper:
             pages: `Page`s, or pairs of content and page id.
             batch_pages: most pages that go through together (1 or more).
         """
-        if batch_pages < 1:
-            raise SettingsError(f"batch_pages={batch_pages!r}: give a whole number from 1 on")
-        for batch in _batches(pages, batch_pages):
-            yield from self._check_batch(batch)
+        batches = Batching(batch_pages)
+        for page in pages:
+            if batch := batches.add(page):
+                yield from self._check_batch(batch)
+        yield from self._check_batch(batches.rest())
 
     def lookup(
         self,
@@ -122,14 +141,12 @@ class Deduper:
             PageError: the page cannot be judged.
             SettingsError: the threshold cannot be meant.
         """
-        settings = self.settings
-        if threshold is not None:
-            settings = Settings.from_mapping(settings.to_mapping() | {"threshold": threshold})
+        settings = self.settings_with(threshold)
         batch = PageBatch([Page(content, page, format, encoding)])
         verdicts = self._index.lookup(
             batch.sketches, batch.names, batch.bounds, int(time.time()), settings
         )
-        return _or_raise(batch.reports(verdicts))
+        return report_or_raise(batch.reports(verdicts))
 
     def forget(self, page: str) -> bool:
         """Remove what a page owns. False: the index does not know the page."""
@@ -148,28 +165,37 @@ class Deduper:
         self._index.close()
 
     def _check_batch(self, pages: Sequence[PageLike]) -> Iterator[Report]:
+        if not pages:
+            return iter(())
         batch = PageBatch(pages)
         verdicts = self._index.check(batch.sketches, batch.names, batch.bounds, int(time.time()))
         return batch.reports(verdicts)
 
 
-def _batches(pages: Iterable[PageLike], batch_pages: int) -> Iterator[list[PageLike]]:
-    """Lists of pages: at most so many, and not much more than BATCH_CHARACTERS."""
-    source = iter(pages)
-    while True:
-        batch: list[PageLike] = []
-        size = 0
-        for page in islice(source, batch_pages):
-            batch.append(page)
-            size += len(page.content if isinstance(page, Page) else page[0])
-            if size >= BATCH_CHARACTERS:
-                break
-        if not batch:
-            return
-        yield batch
+class Batching:
+    """Gathers pages into batches: so many at most, and not much more than BATCH_CHARACTERS."""
+
+    def __init__(self, batch_pages: int) -> None:
+        if batch_pages < 1:
+            raise SettingsError(f"batch_pages={batch_pages!r}: give a whole number from 1 on")
+        self._most = batch_pages
+        self._pages: list[PageLike] = []
+        self._size = 0
+
+    def add(self, page: PageLike) -> list[PageLike]:
+        """Take a page; returns the batch that it completes, else nothing."""
+        self._pages.append(page)
+        self._size += len(page.content if isinstance(page, Page) else page[0])
+        is_full = len(self._pages) >= self._most or self._size >= BATCH_CHARACTERS
+        return self.rest() if is_full else []
+
+    def rest(self) -> list[PageLike]:
+        """What has been gathered so far."""
+        batch, self._pages, self._size = self._pages, [], 0
+        return batch
 
 
-def _or_raise(reports: Iterator[Report]) -> Report:
+def report_or_raise(reports: Iterator[Report]) -> Report:
     """The one report; its error is raised."""
     report = next(reports)
     if report.error:

@@ -7,8 +7,9 @@ reports. Each operation is atomic.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -61,29 +62,63 @@ class Index(Protocol):
         ...
 
 
-def _open_memory(url: str, namespace: str, settings: Settings) -> Index:
-    from dedup.index.memory import MemoryIndex  # noqa: PLC0415 - each store is imported when chosen
+class AsyncIndex(Protocol):
+    """An `Index` whose operations are awaited."""
 
-    if url != "memory://":
-        raise SettingsError(f"index {url!r}: an index in memory has no name, use memory://")
-    return MemoryIndex(settings, namespace)
+    async def check(
+        self, sketches: Sketches, pages: Sequence[str], bounds: npt.NDArray[np.int64], now: int
+    ) -> Verdicts:
+        """See `Index.check`."""
+        ...
+
+    async def lookup(
+        self,
+        sketches: Sketches,
+        pages: Sequence[str],
+        bounds: npt.NDArray[np.int64],
+        now: int,
+        settings: Settings,
+    ) -> Verdicts:
+        """See `Index.lookup`."""
+        ...
+
+    async def forget(self, page: str) -> bool:
+        """See `Index.forget`."""
+        ...
+
+    async def stats(self) -> Stats:
+        """See `Index.stats`."""
+        ...
+
+    async def clear(self) -> None:
+        """See `Index.clear`."""
+        ...
+
+    async def close(self) -> None:
+        """See `Index.close`."""
+        ...
 
 
-def _open_redis(url: str, namespace: str, settings: Settings) -> Index:
-    from dedup.index.redis import RedisIndex  # noqa: PLC0415 - each store is imported when chosen
+class Store(NamedTuple):
+    """A kind of store: the module that has it (imported when it is chosen) and its two classes."""
 
-    return RedisIndex(url, namespace, settings)
+    module: str
+    blocking: str
+    awaited: str
 
 
-STORES: dict[str, Callable[[str, str, Settings], Index]] = {
-    "memory": _open_memory,
-    "redis": _open_redis,
-    "redis+cluster": _open_redis,
-    "redis+sentinel": _open_redis,
-    "rediss": _open_redis,
-    "unix": _open_redis,
+_MEMORY = Store("dedup.index.memory", "MemoryIndex", "AsyncMemoryIndex")
+_REDIS = Store("dedup.index.redis", "RedisIndex", "AsyncRedisIndex")
+
+STORES: dict[str, Store] = {
+    "memory": _MEMORY,
+    "redis": _REDIS,
+    "redis+cluster": _REDIS,
+    "redis+sentinel": _REDIS,
+    "rediss": _REDIS,
+    "unix": _REDIS,
 }
-"""How to open an index, by the scheme of its URL."""
+"""The kind of store by the scheme of its URL."""
 
 
 def open_index(url: str, namespace: str, settings: Settings) -> Index:
@@ -93,10 +128,29 @@ def open_index(url: str, namespace: str, settings: Settings) -> Index:
         SettingsError: the URL names no store that dedup has.
         IndexFailure: the store cannot be opened.
     """
+    store = _store_of(url)
+    index: Index = getattr(import_module(store.module), store.blocking)(url, namespace, settings)
+    return index
+
+
+def open_async_index(url: str, namespace: str, settings: Settings) -> AsyncIndex:
+    """The index at a URL, to be awaited; it is connected to when it is first used.
+
+    Raises:
+        SettingsError: the URL names no store that dedup has.
+    """
+    store = _store_of(url)
+    kind = getattr(import_module(store.module), store.awaited)
+    index: AsyncIndex = kind(url, namespace, settings)
+    return index
+
+
+def _store_of(url: str) -> Store:
     scheme, separator, _ = url.partition("://")
-    if not separator or scheme not in STORES:
-        nearest = difflib.get_close_matches(scheme, STORES, n=1)
-        hint = f"did you mean {nearest[0]}://?" if nearest and separator else "known: "
-        known = ", ".join(f"{name}://" for name in STORES)
-        raise SettingsError(f"index {url!r}: {hint if nearest and separator else hint + known}")
-    return STORES[scheme](url, namespace, settings)
+    if separator and scheme in STORES:
+        return STORES[scheme]
+    nearest = difflib.get_close_matches(scheme, STORES, n=1)
+    if nearest and separator:
+        raise SettingsError(f"index {url!r}: did you mean {nearest[0]}://?")
+    known = ", ".join(f"{name}://" for name in STORES)
+    raise SettingsError(f"index {url!r}: known: {known}")

@@ -7,6 +7,7 @@ arrays is told in `kernel/native/index.h`. Thread-safe: one operation at a time.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
 from array import array
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup import kernel
-from dedup.errors import IndexFullError
+from dedup.errors import IndexFullError, SettingsError
 from dedup.model import Stats
 from dedup.settings import Settings
 from dedup.sketch import Sketches
@@ -172,7 +173,9 @@ class _PageLog:
 class MemoryIndex:
     """An index in this process."""
 
-    def __init__(self, settings: Settings, namespace: str = "default") -> None:
+    def __init__(self, url: str, namespace: str, settings: Settings) -> None:
+        if url != "memory://":
+            raise SettingsError(f"index {url!r}: an index in memory has no name, use memory://")
         self._settings = settings
         self._namespace = namespace
         self._rule = rule_of(settings)
@@ -304,6 +307,46 @@ class MemoryIndex:
         used = int(tables.state[USED_UNITS])
         del marks
         tables.arena.resize(used + used // 16 + FIRST_UNITS, refcheck=False)
+
+
+class AsyncMemoryIndex:
+    """The index in this process, to be awaited: its operations run in threads."""
+
+    def __init__(self, url: str, namespace: str, settings: Settings) -> None:
+        self._index = MemoryIndex(url, namespace, settings)
+
+    async def check(
+        self, sketches: Sketches, pages: Sequence[str], bounds: npt.NDArray[np.int64], now: int
+    ) -> Verdicts:
+        """See `Index.check`."""
+        return await asyncio.to_thread(self._index.check, sketches, pages, bounds, now)
+
+    async def lookup(
+        self,
+        sketches: Sketches,
+        pages: Sequence[str],
+        bounds: npt.NDArray[np.int64],
+        now: int,
+        settings: Settings,
+    ) -> Verdicts:
+        """See `Index.lookup`."""
+        return await asyncio.to_thread(self._index.lookup, sketches, pages, bounds, now, settings)
+
+    async def forget(self, page: str) -> bool:
+        """See `Index.forget`."""
+        return await asyncio.to_thread(self._index.forget, page)
+
+    async def stats(self) -> Stats:
+        """See `Index.stats`."""
+        return await asyncio.to_thread(self._index.stats)
+
+    async def clear(self) -> None:
+        """See `Index.clear`."""
+        await asyncio.to_thread(self._index.clear)
+
+    async def close(self) -> None:
+        """See `Index.close`."""
+        self._index.close()
 
 
 class _Job:

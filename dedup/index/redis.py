@@ -1,11 +1,12 @@
 """An index in Redis or Valkey, shared by any number of processes.
 
-A thin driver runs the decisions of `redis_decisions.py`; errors of the client library become
-dedup's here. Layout, and the argument for correctness: docs/redis.md.
+Two thin drivers, one of which awaits, run the decisions of `redis_decisions.py`; errors of the
+client library become dedup's here. Layout, and the argument for correctness: docs/redis.md.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -39,7 +40,12 @@ try:
         ConnectionError as RedisConnectionError,
     )
 
-    from dedup.index.redis_connect import connect, scheme_and_hosts
+    from dedup.index.redis_connect import (
+        all_clients,
+        connect,
+        connect_async,
+        scheme_and_hosts,
+    )
 except ImportError as error:
     raise SettingsError("an index in Redis needs its client: pip install 'dedup[redis]'") from error
 
@@ -55,16 +61,24 @@ def digest(name: str) -> str:
     return _DIGESTS[name]
 
 
-class RedisIndex:
-    """See `Index`. The URLs are those of `redis_connect`."""
+class _Opened:
+    """What both drivers begin with."""
 
     def __init__(self, url: str, namespace: str, settings: Settings) -> None:
         if "{" in namespace or "}" in namespace:
             raise SettingsError(
                 f"namespace={namespace!r}: braces have a meaning in Redis, use others"
             )
+        self._url = url
         self._where = scheme_and_hosts(url)
         self._decisions = RedisDecisions(self._where, namespace, settings)
+
+
+class RedisIndex(_Opened):
+    """See `Index`. The URLs are those of `redis_connect`."""
+
+    def __init__(self, url: str, namespace: str, settings: Settings) -> None:
+        super().__init__(url, namespace, settings)
         with _translated(self._where):
             self._client = connect(url)
         self._do(self._decisions.open())
@@ -97,11 +111,11 @@ class RedisIndex:
     def clear(self) -> None:
         """See `Index.clear`."""
         self._do(self._decisions.clear())
-        self._do(self._decisions.open())
 
     def close(self) -> None:
         """See `Index.close`."""
-        self._client.close()
+        for client in all_clients(self._client):
+            client.close()
 
     def _do(self, steps: Steps[T]) -> T:
         """Run an operation to its end."""
@@ -116,13 +130,90 @@ class RedisIndex:
             return result
 
     def _run(self, command: Command) -> Any:
-        if not command.script:
-            return self._client.execute_command(*command.arguments)
-        head = (len(command.keys), *command.keys, *command.arguments)
+        """Run one command, with the script's source where the server does not have it yet."""
         try:
-            return self._client.execute_command("EVALSHA", digest(command.script), *head)
+            return self._client.execute_command(*_words(command))
         except NoScriptError:
-            return self._client.execute_command("EVAL", script(command.script), *head)
+            return self._client.execute_command(*_words(command, with_source=True))
+
+
+class AsyncRedisIndex(_Opened):
+    """See `AsyncIndex`. It connects when it is first used."""
+
+    def __init__(self, url: str, namespace: str, settings: Settings) -> None:
+        super().__init__(url, namespace, settings)
+        self._client: Any = None
+        self._opening = asyncio.Lock()
+
+    async def check(
+        self, sketches: Sketches, pages: Sequence[str], bounds: npt.NDArray[np.int64], now: int
+    ) -> Verdicts:
+        """See `Index.check`."""
+        return await self._do(self._decisions.check(sketches, pages, bounds, now))
+
+    async def lookup(
+        self,
+        sketches: Sketches,
+        pages: Sequence[str],
+        bounds: npt.NDArray[np.int64],
+        now: int,
+        settings: Settings,
+    ) -> Verdicts:
+        """See `Index.lookup`."""
+        return await self._do(self._decisions.lookup(sketches, pages, bounds, now, settings))
+
+    async def forget(self, page: str) -> bool:
+        """See `Index.forget`."""
+        return await self._do(self._decisions.forget(page))
+
+    async def stats(self) -> Stats:
+        """See `Index.stats`."""
+        return await self._do(self._decisions.stats())
+
+    async def clear(self) -> None:
+        """See `Index.clear`."""
+        await self._do(self._decisions.clear())
+
+    async def close(self) -> None:
+        """See `Index.close`."""
+        for client in all_clients(self._client) if self._client is not None else ():
+            await client.aclose()
+
+    async def _do(self, steps: Steps[T]) -> T:
+        """Run an operation to its end."""
+        async with self._opening:
+            if self._client is None:
+                with _translated(self._where):
+                    self._client = connect_async(self._url)
+                await self._drive(self._decisions.open())
+        return await self._drive(steps)
+
+    async def _drive(self, steps: Steps[T]) -> T:
+        try:
+            commands = next(steps)
+            while True:
+                with _translated(self._where):
+                    replies = [await self._run(command) for command in commands]
+                commands = steps.send(replies)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+
+    async def _run(self, command: Command) -> Any:
+        """Run one command, with the script's source where the server does not have it yet."""
+        try:
+            return await self._client.execute_command(*_words(command))
+        except NoScriptError:
+            return await self._client.execute_command(*_words(command, with_source=True))
+
+
+def _words(command: Command, *, with_source: bool = False) -> Sequence[Any]:
+    """A command as the client library sends it."""
+    if not command.script:
+        return command.arguments
+    name = command.script
+    start = ("EVAL", script(name)) if with_source else ("EVALSHA", digest(name))
+    return (*start, len(command.keys), *command.keys, *command.arguments)
 
 
 _OTHER = "refused a command"

@@ -115,6 +115,7 @@ class RedisCalls:
             yield [Command("", [], ["UNLINK", *self._names.buckets(numbers)])]
         fixed = self._names.fixed
         yield [Command("", [], ["UNLINK", *fixed[1:], fixed[0]])]
+        yield from self.open()
 
     def _grow(self, batch: Batch) -> Steps[None]:
         """Split a few buckets, where they have become too full."""

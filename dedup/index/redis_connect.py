@@ -14,6 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import redis
+import redis.asyncio
+from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.sentinel import Sentinel
 
 from dedup.errors import SettingsError
@@ -25,16 +27,21 @@ def connect(url: str) -> Any:
     Raises:
         SettingsError: the URL lacks what its scheme needs.
     """
+    return _connect(url, redis, redis.RedisCluster, Sentinel)
+
+
+def connect_async(url: str) -> Any:
+    """The same, to be awaited."""
+    return _connect(url, redis.asyncio, redis.asyncio.RedisCluster, AsyncSentinel)
+
+
+def _connect(url: str, library: Any, cluster: Any, sentinel: Any) -> Any:
     scheme = url.partition("://")[0]
     if scheme == "redis+cluster":
-        return redis.RedisCluster.from_url(url.replace("redis+cluster", "redis", 1))
-    if scheme == "redis+sentinel":
-        return _find_primary(url)
-    return redis.Redis.from_url(url)
-
-
-def _find_primary(url: str) -> Any:
-    """A client that asks the Sentinels for the primary, again after each lost connection."""
+        return cluster.from_url(url.replace("redis+cluster", "redis", 1))
+    if scheme != "redis+sentinel":
+        return library.Redis.from_url(url)
+    # A client that asks the Sentinels for the primary, again after each lost connection.
     parts = urlsplit(url)
     login, _, places = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")
@@ -44,10 +51,17 @@ def _find_primary(url: str) -> Any:
         raise SettingsError(
             f"index {scheme_and_hosts(url)}: write redis+sentinel://host:26379,host:26379/name"
         )
-    watchers: Any = Sentinel([(host, int(port)) for host, _, port in hosts])  # type: ignore[no-untyped-call]
+    watchers = sentinel([(host, int(port)) for host, _, port in hosts])
     return watchers.master_for(
         name, db=int(database or 0), username=user or None, password=password or None
     )
+
+
+def all_clients(client: Any) -> list[Any]:
+    """A client and those that it asks where the primary is: all are to be closed."""
+    pool = getattr(client, "connection_pool", None)
+    manager = getattr(pool, "sentinel_manager", None)
+    return [client, *(manager.sentinels if manager else ())]
 
 
 def scheme_and_hosts(url: str) -> str:

@@ -267,7 +267,7 @@ class RedisDecisions(RedisCalls):
                 postings = sum(settled.postings for settled in decisions)
                 postings += sum(len(release.fields) for release in releases)
                 if postings <= batch.most_postings(layout.MOST_KEYS, self._growth):
-                    return True, releases  # one page at most is known: check.lua stops behind it
+                    return True, releases  # a page that is known comes by itself
                 done = yield from self._release(batch.names[page], state, releases, batch.now)
                 return done, []
         return True, []

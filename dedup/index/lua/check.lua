@@ -4,7 +4,9 @@
 -- original is new: added. Every other block is undecided: nothing is changed for it, and the ids under
 -- each of its keys come back, with the originals, for the client to verify and commit.lua to settle.
 -- Undecided too are blocks that share a key with an undecided one before them, and all blocks of a
--- page that the index knows. Pages after such a page are left alone: it may release originals. Sent again under its operation id, it finds what it did and says so.
+-- page that the index knows. Such a page may release originals, so it is taken by itself: the pages from
+-- it on, or those after it where it comes first, are left alone. Sent again under its operation id, it
+-- finds what it did and says so.
 --
 -- KEYS  1 header  2 pages  3 records  4 counters  5.. buckets: one for each posting, in order; while
 --       buckets split two for each: before and after
@@ -32,6 +34,9 @@ while at <= #ARGV[2] do
   page_replies[count + 1] = last_page and '-' or ''
   if held and sub(held, 1, 8) == operation then
     replayed[count] = held
+  elseif held and not look and count > 0 then
+    last_page = count - 1
+    page_replies[count + 1] = '-'
   elseif held then
     known[count] = true
     page_replies[count + 1] = held
