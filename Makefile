@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What no kernel has a part in runs once.
+ONCE := $(addprefix --ignore=tests/test_,servers.py html.py decode.py inputs.py report.py)
 # The files whose change asks for a new installation.
 SOURCES := pyproject.toml setup.py $(wildcard dedup/kernel/native/*)
 
@@ -22,8 +24,8 @@ check: $(VENV)/installed
 # Three ways: the kernel that an installation picks, the twin, and the native one with no way out.
 suite: $(VENV)/installed
 	$(BIN)/pytest -n 2
-	DEDUP_KERNEL=reference DEDUP_EXAMPLES=20 $(BIN)/pytest -n 2
-	DEDUP_KERNEL=native DEDUP_EXAMPLES=20 $(BIN)/pytest -n 2
+	DEDUP_KERNEL=reference DEDUP_EXAMPLES=20 $(BIN)/pytest -n 2 $(ONCE)
+	DEDUP_KERNEL=native DEDUP_EXAMPLES=20 $(BIN)/pytest -n 2 $(ONCE)
 
 # The wheel, installed alone where none of the development tools are; and without a compiler.
 wheel: $(VENV)/installed
