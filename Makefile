@@ -31,18 +31,16 @@ suite: $(VENV)/installed
 wheel: $(VENV)/installed
 	./tests/wheel.sh $(abspath $(BIN)/python)
 
-bench: $(VENV)/bench
+bench: $(VENV)/installed
 	$(BIN)/python bench/sketch.py
 	$(BIN)/python bench/inprocess.py
+	$(BIN)/python bench/redis_index.py
+	$(BIN)/python bench/accuracy.py
 
 $(VENV)/installed: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install -qq --editable '.[dev]'
-	touch $@
-
-$(VENV)/bench: $(VENV)/installed
-	$(BIN)/python -m pip install -qq --editable '.[bench]'
+	$(BIN)/python -m pip install -qq --editable '.[dev,bench]'
 	touch $@
 
 clean:

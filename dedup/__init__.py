@@ -29,7 +29,8 @@ if TYPE_CHECKING:
         PageTooLargeError,
         SettingsError,
     )
-    from dedup.explanation import Explanation, explain
+    from dedup.evidence import Explanation
+    from dedup.explanation import explain
     from dedup.model import Block, Original, Page, Repeat, Stats
     from dedup.report import Report
     from dedup.settings import Settings
@@ -49,7 +50,8 @@ _HOMES = {
         "PageTooLargeError",
         "SettingsError",
     ),
-    "dedup.explanation": ("Explanation", "explain"),
+    "dedup.evidence": ("Explanation",),
+    "dedup.explanation": ("explain",),
     "dedup.model": ("Block", "Original", "Page", "Repeat", "Stats"),
     "dedup.report": ("Report",),
     "dedup.settings": ("Settings",),

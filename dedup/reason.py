@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from math import ceil
-from typing import TYPE_CHECKING
 from unicodedata import category
 
-if TYPE_CHECKING:
-    from dedup.explanation import Change, Explanation, Measured
+from dedup.evidence import Change, Explanation, Measured
 
 QUOTED_WORDS = 6
 """Words quoted of a change."""

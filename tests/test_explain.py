@@ -24,7 +24,8 @@ from dedup.align import align, matched_range, shared_chain
 from dedup.cli import dedup as command_line
 from dedup.cli import run
 from dedup.cli.explain import explain as command
-from dedup.explanation import Explanation, explain, most_alike
+from dedup.evidence import Explanation
+from dedup.explanation import explain, most_alike
 from dedup.kernel.reference.judge import Rule, VerdictKind, judge_pair
 from dedup.normalise import normalise
 from dedup.reports import Look

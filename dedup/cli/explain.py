@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 if TYPE_CHECKING:
-    from dedup.explanation import Explanation
+    from dedup.evidence import Explanation
     from dedup.report import Report
     from dedup.reports import Look
     from dedup.reports.explanation import Place

@@ -21,7 +21,7 @@ from math import ceil
 from typing import Any
 from unicodedata import category
 
-from dedup.explanation import Change, Check, Explanation
+from dedup.evidence import Change, Check, Explanation
 from dedup.reason import percent
 from dedup.reports.columns import cut, cut_start, printable, width
 from dedup.reports.json import dump

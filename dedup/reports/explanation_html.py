@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from dedup.explanation import Change, Explanation
+from dedup.evidence import Change, Explanation
 from dedup.reports.explanation import Place, check_rows, deciding, parts
 
 STYLE = """

@@ -1,0 +1,242 @@
+/* normalise, sketch, trace_keys and minhash as Python calls them. */
+#ifndef DEDUP_TEXTS_BINDING_H
+#define DEDUP_TEXTS_BINDING_H
+
+#include "buffers.h"
+#include "minhash.h"
+#include "sketch.h"
+
+/* What every function over texts starts with: the buffer, the spans, the Unicode table. */
+typedef struct {
+    const u8 *buffer;
+    const i64 *starts, *ends;
+    Py_ssize_t count;
+    int folded;
+    unicode_table table;
+} texts;
+
+static int take_texts(buffers *b, texts *t, PyObject *buffer, PyObject *starts, PyObject *ends, int folded,
+                      PyObject *tables) {
+    Py_ssize_t size, ends_n, unused;
+    PyObject *index, *entries, *expansions, *pairs;
+    if (!PyArg_ParseTuple(tables, "OOOO", &index, &entries, &expansions, &pairs)) return 0;
+    t->folded = folded;
+    if (!(t->buffer = take(b, buffer, 1, 0, &size))) return 0;
+    if (!(t->starts = take(b, starts, 8, 0, &t->count))) return 0;
+    if (!(t->ends = take(b, ends, 8, 0, &ends_n))) return 0;
+    if (!(t->table.index = take(b, index, 2, 0, &unused))) return 0;
+    if (unused != 0x110000 / 128) return wrong("the Unicode index");
+    if (!(t->table.entries = take(b, entries, 4, 0, &unused))) return 0;
+    if (!(t->table.expansions = take(b, expansions, 4, 0, &unused))) return 0;
+    if (!(t->table.pairs = take(b, pairs, 8, 0, &unused))) return 0;
+    t->table.pair_count = (size_t)unused;
+    if (ends_n != t->count) return wrong("ends");
+    for (Py_ssize_t i = 0; i < t->count; i++) {
+        if (t->starts[i] < 0 || t->ends[i] < t->starts[i] || t->ends[i] > size) return wrong("a span");
+        if (t->ends[i] - t->starts[i] > (1 << 30)) return wrong("a block of more than 1 GiB");
+    }
+    return 1;
+}
+
+static int check_scheme(const i64 *scheme, Py_ssize_t n) {
+    if (n != 7 || scheme[0] > 8 * MAX_WINDOW / 2 || scheme[4] > 8 * MAX_WINDOW / 2 || scheme[2] < 0)
+        return wrong("scheme");
+    for (int i = 1; i < 7; i += i == 1 ? 2 : 3)
+        if (scheme[i] < 0 || scheme[i] > MAX_STRATUM) return wrong("scheme");
+    return 1;
+}
+
+static PyObject *kernel_sketch(PyObject *Py_UNUSED(self), PyObject *args) {
+    PyObject *o[11];
+    int folded;
+    buffers held = {.count = 0};
+    texts t;
+    if (!PyArg_ParseTuple(args, "OOOiOOOOOOOO", o, o + 1, o + 2, &folded, o + 3, o + 4, o + 5, o + 6, o + 7,
+                          o + 8, o + 9, o + 10))
+        return NULL;
+    if (!take_texts(&held, &t, o[0], o[1], o[2], folded, o[3])) goto fail;
+    TAKE(scheme, o[4], i64, 0);
+    TAKE(fingerprints, o[5], u64, 1);
+    TAKE(trace_spans, o[6], i64, 1);
+    TAKE(traces, o[7], u16, 1);
+    TAKE(key_spans, o[8], i64, 1);
+    TAKE(keys, o[9], u64, 1);
+    TAKE(hard, o[10], u8, 1);
+    i64 bytes = 0, hard_count = 0;
+    for (Py_ssize_t i = 0; i < t.count; i++) bytes += t.ends[i] - t.starts[i] + 1;
+    if (!check_scheme(scheme, scheme_n)) goto fail;
+    REQUIRE(fingerprints_n == 2 * t.count && hard_n == t.count, "an output of one row a block");
+    REQUIRE(trace_spans_n == 2 * t.count && key_spans_n == 2 * t.count, "spans");
+    REQUIRE(traces_n >= bytes, "traces");
+    REQUIRE(keys_n >= t.count * (scheme[1] + scheme[3] + scheme[6]), "keys");
+    int memory = 1;
+    Py_BEGIN_ALLOW_THREADS;
+    token_scratch tokens = {NULL, 0, NULL, NULL};
+    sketch_scratch sketch;
+    key_scheme strata = {scheme[0], scheme[1], scheme[2], scheme[3], scheme[4], scheme[5], scheme[6]};
+    init_sketch_scratch(&sketch);
+    i64 trace_at = 0, key_at = 0;
+    for (Py_ssize_t i = 0; i < t.count; i++) {
+        size_t size = (size_t)(t.ends[i] - t.starts[i]);
+        u16 *trace = traces + trace_at;
+        if (!reserve_scratch(&tokens, size)) {
+            memory = 0;
+            break;
+        }
+        tokenised done = tokenise(&t.table, t.buffer + t.starts[i], size, t.folded, &tokens, trace, NULL);
+        hash128 fingerprint = xxh3_128(tokens.normalised, done.bytes);
+        if (!reserve_sketch(&sketch, done.tokens)) {
+            memory = 0;
+            break;
+        }
+        hard[i] = (u8)done.hard;
+        hard_count += done.hard;
+        fingerprints[2 * i] = fingerprint.low;
+        fingerprints[2 * i + 1] = fingerprint.high;
+        trace_spans[2 * i] = trace_at;
+        trace_spans[2 * i + 1] = trace_at += (i64)done.tokens;
+        key_spans[2 * i] = key_at;
+        key_spans[2 * i + 1] = key_at += (i64)trace_keys(&sketch, &strata, trace, done.tokens, keys + key_at);
+    }
+    free(tokens.memory);
+    free(sketch.memory);
+    Py_END_ALLOW_THREADS;
+    release(&held);
+    return memory ? PyLong_FromLongLong(hard_count) : PyErr_NoMemory();
+fail:
+    release(&held);
+    return NULL;
+}
+
+static PyObject *kernel_normalise(PyObject *Py_UNUSED(self), PyObject *args) {
+    PyObject *o[7];
+    int folded;
+    buffers held = {.count = 0};
+    texts t;
+    if (!PyArg_ParseTuple(args, "OOOiOOOO", o, o + 1, o + 2, &folded, o + 3, o + 4, o + 5, o + 6)) return NULL;
+    if (!take_texts(&held, &t, o[0], o[1], o[2], folded, o[3])) goto fail;
+    TAKE(out, o[4], u8, 1);
+    TAKE(bounds, o[5], i64, 1);
+    TAKE(hard, o[6], u8, 1);
+    i64 bytes = 0, hard_count = 0;
+    for (Py_ssize_t i = 0; i < t.count; i++) bytes += FOLDED_RATIO * (t.ends[i] - t.starts[i]);
+    REQUIRE(bounds_n == t.count + 1 && hard_n == t.count, "an output of one row a block");
+    REQUIRE(out_n >= bytes, "out");
+    int memory = 1;
+    Py_BEGIN_ALLOW_THREADS;
+    token_scratch tokens = {NULL, 0, NULL, NULL};
+    bounds[0] = 0;
+    for (Py_ssize_t i = 0; i < t.count; i++) {
+        size_t size = (size_t)(t.ends[i] - t.starts[i]);
+        if (!reserve_scratch(&tokens, size)) {
+            memory = 0;
+            break;
+        }
+        tokenised done = tokenise(&t.table, t.buffer + t.starts[i], size, t.folded, &tokens, NULL, NULL);
+        memcpy(out + bounds[i], tokens.normalised, done.bytes);
+        bounds[i + 1] = bounds[i] + (i64)done.bytes;
+        hard[i] = (u8)done.hard;
+        hard_count += done.hard;
+    }
+    free(tokens.memory);
+    Py_END_ALLOW_THREADS;
+    release(&held);
+    return memory ? PyLong_FromLongLong(hard_count) : PyErr_NoMemory();
+fail:
+    release(&held);
+    return NULL;
+}
+
+static PyObject *kernel_minhash(PyObject *Py_UNUSED(self), PyObject *args) {
+    PyObject *o[8];
+    int folded, width;
+    buffers held = {.count = 0};
+    texts t;
+    if (!PyArg_ParseTuple(args, "OOOiOiOOOO", o, o + 1, o + 2, &folded, o + 3, &width, o + 4, o + 5, o + 6, o + 7))
+        return NULL;
+    if (!take_texts(&held, &t, o[0], o[1], o[2], folded, o[3])) goto fail;
+    TAKE(a, o[4], u32, 0);
+    TAKE(b, o[5], u32, 0);
+    TAKE(minima, o[6], u32, 1);
+    TAKE(hard, o[7], u8, 1);
+    REQUIRE(width >= 1, "width");
+    REQUIRE(b_n == a_n && a_n > 0, "b");
+    REQUIRE(minima_n == t.count * a_n && hard_n == t.count, "an output of one row a block");
+    int memory = 1;
+    i64 hard_count = 0;
+    Py_BEGIN_ALLOW_THREADS;
+    token_scratch tokens = {NULL, 0, NULL, NULL};
+    u32 *ends = NULL;
+    size_t room = 0;
+    for (Py_ssize_t i = 0; i < t.count; i++) {
+        size_t size = (size_t)(t.ends[i] - t.starts[i]);
+        if (room < size + 2) {
+            free(ends);
+            room = size + size / 2 + 64;
+            ends = malloc(2 * room * sizeof(u32));
+        }
+        if (!ends || !reserve_scratch(&tokens, size)) {
+            memory = 0;
+            break;
+        }
+        tokenised done = tokenise(&t.table, t.buffer + t.starts[i], size, t.folded, &tokens, NULL, ends);
+        hard[i] = (u8)done.hard;
+        hard_count += done.hard;
+        /* A text with fewer tokens than a shingle is one shingle; an empty text has none. */
+        size_t span = done.tokens < (size_t)width ? done.tokens : (size_t)width;
+        size_t shingles = done.tokens ? done.tokens - span + 1 : 0;
+        u32 *hashes = ends + room, *row = minima + i * a_n;
+        for (size_t s = 0; s < shingles; s++) {
+            size_t from = s ? ends[s - 1] + 1 : 0;
+            hashes[s] = mix32(xxh32(tokens.normalised + from, ends[s + span - 1] - from));
+        }
+        memset(row, 0xFF, (size_t)a_n * sizeof(u32));
+        permute(hashes, shingles, a, b, row, (size_t)a_n);
+    }
+    free(ends);
+    free(tokens.memory);
+    Py_END_ALLOW_THREADS;
+    release(&held);
+    return memory ? PyLong_FromLongLong(hard_count) : PyErr_NoMemory();
+fail:
+    release(&held);
+    return NULL;
+}
+
+static PyObject *kernel_trace_keys(PyObject *Py_UNUSED(self), PyObject *args) {
+    PyObject *o[5];
+    buffers held = {.count = 0};
+    if (!PyArg_ParseTuple(args, "OOOOO", o, o + 1, o + 2, o + 3, o + 4)) return NULL;
+    TAKE(traces, o[0], u16, 0);
+    TAKE(spans, o[1], i64, 0);
+    TAKE(scheme, o[2], i64, 0);
+    TAKE(key_spans, o[3], i64, 1);
+    TAKE(keys, o[4], u64, 1);
+    if (!check_scheme(scheme, scheme_n)) goto fail;
+    if (!check_spans(spans, spans_n, traces_n, "spans")) goto fail;
+    REQUIRE(key_spans_n == spans_n, "key_spans");
+    REQUIRE(keys_n >= spans_n / 2 * (scheme[1] + scheme[3] + scheme[6]), "keys");
+    int memory = 1;
+    Py_BEGIN_ALLOW_THREADS;
+    sketch_scratch sketch;
+    key_scheme strata = {scheme[0], scheme[1], scheme[2], scheme[3], scheme[4], scheme[5], scheme[6]};
+    init_sketch_scratch(&sketch);
+    i64 at = 0;
+    for (Py_ssize_t i = 0; i < spans_n && memory; i += 2) {
+        size_t tokens = (size_t)(spans[i + 1] - spans[i]);
+        memory = reserve_sketch(&sketch, tokens);
+        if (!memory) break;
+        key_spans[i] = at;
+        key_spans[i + 1] = at += (i64)trace_keys(&sketch, &strata, traces + spans[i], tokens, keys + at);
+    }
+    free(sketch.memory);
+    Py_END_ALLOW_THREADS;
+    release(&held);
+    if (!memory) return PyErr_NoMemory();
+    Py_RETURN_NONE;
+fail:
+    release(&held);
+    return NULL;
+}
+
+#endif
