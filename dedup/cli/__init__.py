@@ -16,8 +16,9 @@ from typing import Any, NoReturn
 
 import click
 
-from dedup.cli.check import check
+from dedup.cli.check import check, lookup
 from dedup.cli.explain import explain
+from dedup.cli.stored import forget, stats
 from dedup.cli.tune import tune
 from dedup.errors import DedupError
 
@@ -55,9 +56,8 @@ def dedup() -> None:
     """Find repeated text blocks in scraped pages."""
 
 
-dedup.add_command(check)
-dedup.add_command(explain)
-dedup.add_command(tune)
+for command in (check, lookup, explain, tune, stats, forget):
+    dedup.add_command(command)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

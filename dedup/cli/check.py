@@ -1,18 +1,21 @@
-"""`dedup check`: judge pages, tell what repeats, let the exit status say whether that is allowed.
+"""`dedup check` and `dedup lookup`: judge pages, tell what repeats, and whether that is allowed.
 
-The command is options around library calls: `inputs.find`, `Deduper.check_many` and a report.
+The commands are options around library calls: `inputs.find`, `Deduper.check_many` (or `lookup`) and
+a report.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 if TYPE_CHECKING:
+    from dedup import Deduper, Page
     from dedup.cli.output import Output
     from dedup.reports import Look, Result
     from dedup.reports.model import Judged
@@ -60,75 +63,125 @@ FORMATS: dict[str, Callable[[Output, Look], Report]] = {
 }
 
 
-@click.command(
-    epilog="Exit status: 0 no more repeats than allowed, 1 more, 2 an error (a page that cannot be"
-    " read or judged is one: it is named, the others are judged all the same), 130 interrupted.",
+EPILOG = (
+    "Exit status: 0 no more repeats than allowed, 1 more, 2 an error (a page that cannot be"
+    " read or judged is one: it is named, the others are judged all the same), 130 interrupted."
 )
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--index", default="memory://", show_default=True, help="Where originals live.")
-@click.option(
-    "--namespace", default="default", show_default=True, help="Which of the store's indexes to use."
+
+INDEX_OPTIONS = (
+    click.option("--index", default="memory://", show_default=True, help="Where originals live."),
+    click.option(
+        "--namespace",
+        default="default",
+        show_default=True,
+        help="Which of the store's indexes to use.",
+    ),
 )
-@click.option(
-    "--threshold", type=float, default=0.5, show_default=True, help="Least similarity, over 0 to 1."
+
+OPTIONS = (
+    click.argument("paths", nargs=-1, required=True, metavar="PATH..."),
+    *INDEX_OPTIONS,
+    click.option(
+        "--threshold",
+        type=float,
+        show_default="0.5, or the index's own",
+        help="Least similarity, over 0 to 1.",
+    ),
+    click.option(
+        "--min-words",
+        type=int,
+        show_default="5, or the index's own",
+        help="Blocks with fewer are not judged.",
+    ),
+    click.option(
+        "--format",
+        "report_format",
+        type=click.Choice(list(FORMATS)),
+        default="text",
+        show_default=True,
+        help="Report for people, as one JSON object, or as a JSON object a line.",
+    ),
+    click.option("-o", "--output", default="-", metavar="FILE", help="Write the report to a file."),
+    click.option(
+        "--top",
+        type=click.IntRange(min=0),
+        default=20,
+        show_default=True,
+        help="Groups in the text report; 0: all, with all their repeats.",
+    ),
+    click.option(
+        "--max-repeats",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        help="Repeats allowed before the exit status is 1.",
+    ),
+    click.option("--exit-zero", is_flag=True, help="Exit 0 whatever repeats; errors still exit 2."),
+    click.option("--stdin-name", default="-", metavar="NAME", help="Page id for standard input."),
+    click.option(
+        "--max-page-mb",
+        type=click.FloatRange(min=0, min_open=True),
+        default=256,
+        show_default=True,
+        help="Do not read larger pages (unpacked size).",
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings."),
 )
-@click.option(
-    "--min-words", type=int, default=5, show_default=True, help="Blocks with fewer are not judged."
-)
-@click.option(
-    "--format",
-    "report_format",
-    type=click.Choice(list(FORMATS)),
-    default="text",
-    show_default=True,
-    help="Report for people, as one JSON object, or as a JSON object a line.",
-)
-@click.option("-o", "--output", default="-", metavar="FILE", help="Write the report to a file.")
-@click.option(
-    "--top",
-    type=click.IntRange(min=0),
-    default=20,
-    show_default=True,
-    help="Groups in the text report; 0: all, with all their repeats.",
-)
-@click.option(
-    "--max-repeats",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Repeats allowed before the exit status is 1.",
-)
-@click.option("--exit-zero", is_flag=True, help="Exit 0 whatever repeats; errors still exit 2.")
-@click.option("--stdin-name", default="-", metavar="NAME", help="Page id for standard input.")
-@click.option(
-    "--max-page-mb",
-    type=click.FloatRange(min=0, min_open=True),
-    default=256,
-    show_default=True,
-    help="Do not read larger pages (unpacked size).",
-)
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings.")
-def check(
-    paths: tuple[str, ...],
-    index: str,
-    namespace: str,
-    threshold: float,
-    min_words: int,
-    report_format: str,
-    output: str,
-    top: int,
-    max_repeats: int,
-    exit_zero: bool,  # noqa: FBT001
-    stdin_name: str,
-    max_page_mb: float,
-    quiet: bool,  # noqa: FBT001
-) -> int:
-    """Find repeated blocks in pages.
+"""The options of `check` and `lookup`."""
+
+
+def with_options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Several options as one decorator, in their order."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+@click.command(epilog=EPILOG)
+@with_options(*OPTIONS)
+def check(**options: Any) -> int:
+    """Find repeated blocks in pages, and remember them.
 
     PATH is a file, a folder (its .txt .md .html .htm .xhtml files, at any depth, hidden ones left
     out) or - for standard input. Any of them may be gzipped. A file that you name yourself is read
     whatever it is called. What comes first is the original, what is like it afterwards the repeat.
     """
+    return judge(**options, look_only=False)
+
+
+@click.command(epilog=EPILOG)
+@with_options(*OPTIONS)
+def lookup(**options: Any) -> int:
+    """Find blocks of pages that an index knows, and leave the index as it is.
+
+    PATH is what it is for `dedup check`. Pages are compared with the index, and each with itself,
+    but not with one another.
+    """
+    return judge(**options, look_only=True)
+
+
+def judge(
+    *,
+    paths: tuple[str, ...],
+    index: str,
+    namespace: str,
+    threshold: float | None,
+    min_words: int | None,
+    report_format: str,
+    output: str,
+    top: int,
+    max_repeats: int,
+    exit_zero: bool,
+    stdin_name: str,
+    max_page_mb: float,
+    quiet: bool,
+    look_only: bool,
+) -> int:
+    """Judge pages, report, and return the exit status."""
     from dedup.cli import console  # noqa: PLC0415 - late, for a quick --help
     from dedup.cli.output import Output, refuse_inputs  # noqa: PLC0415
     from dedup.inputs import check_inputs, find  # noqa: PLC0415
@@ -144,10 +197,8 @@ def check(
             exclude=destination.places,
             max_bytes=int(max_page_mb * 1e6),
         )
-        from dedup import Deduper  # noqa: PLC0415 - after the paths were found to be good
-
         deduper = stack.enter_context(
-            Deduper(index, namespace=namespace, threshold=threshold, min_words=min_words)
+            open_deduper(index, namespace, threshold=threshold, min_words=min_words)
         )
         on_terminal = destination.to_stdout and console.is_terminal(sys.stdout)
         # Lines that stream to the same terminal would be torn by a progress line.
@@ -158,9 +209,10 @@ def check(
         colour = destination.to_stdout and console.has_colour(sys.stdout)
         look = Look(console.width(), colour=colour, top=top)
         report = FORMATS[report_format](destination, look)
+        judge_many = partial(look_up_many, deduper) if look_only else deduper.check_many
         with console.Interruption() as interruption, suppress(KeyboardInterrupt):
             pages = progress.reading(interruption.ending(inputs))
-            for judged in check_inputs(deduper.check_many, pages):
+            for judged in check_inputs(judge_many, pages):
                 result.add(judged)
                 report.page(judged)
                 progress.judged(judged)
@@ -169,6 +221,30 @@ def check(
         report.finish(result)
         destination.commit()
     return conclude(result, allowed=None if exit_zero else max_repeats, quiet=quiet)
+
+
+def open_deduper(index: str, namespace: str, **options: Any) -> Deduper:
+    """A deduper with these options; those that are None are the index's own, or the defaults."""
+    from dedup import Deduper  # noqa: PLC0415 - late, for a quick --help
+    from dedup.index import stored_settings  # noqa: PLC0415
+
+    stored = stored_settings(index, namespace)
+    settings = stored.to_mapping() if stored else {}
+    given = {name: value for name, value in options.items() if value is not None}
+    return Deduper(index, namespace=namespace, **(settings | given))
+
+
+def look_up_many(deduper: Deduper, pages: Iterable[Page]) -> Iterator[Judged]:
+    """Look pages up, one by one; a bad one gives a report with its error."""
+    from dedup import PageError, Report  # noqa: PLC0415
+
+    for page in pages:
+        try:
+            yield deduper.lookup(
+                page.content, page.page, format=page.format, encoding=page.encoding
+            )
+        except PageError as error:
+            yield Report(page.page, error=error)
 
 
 def conclude(result: Result, *, allowed: int | None, quiet: bool) -> int:

@@ -145,6 +145,19 @@ def open_async_index(url: str, namespace: str, settings: Settings) -> AsyncIndex
     return index
 
 
+def stored_settings(url: str, namespace: str) -> Settings | None:
+    """The settings that an index was made with; None where there is none yet.
+
+    Raises:
+        SettingsError: the URL names no store that dedup has.
+        IndexFailure: the store cannot be reached.
+    """
+    store = _store_of(url)
+    kind = getattr(import_module(store.module), store.blocking)
+    found: Settings | None = kind.stored_settings(url, namespace)
+    return found
+
+
 def _store_of(url: str) -> Store:
     scheme, separator, _ = url.partition("://")
     if separator and scheme in STORES:

@@ -183,6 +183,11 @@ class MemoryIndex:
         self._tables = _Tables()
         self._log = _PageLog()
 
+    @staticmethod
+    def stored_settings(url: str, namespace: str) -> Settings | None:  # noqa: ARG004 - as others
+        """None: an index in memory begins with its process."""
+        return None
+
     def check(
         self, sketches: Sketches, pages: Sequence[str], bounds: npt.NDArray[np.int64], now: int
     ) -> Verdicts:

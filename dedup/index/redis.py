@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ import numpy.typing as npt
 from dedup.errors import IndexFailure, SettingsError
 from dedup.index.redis_calls import Command, Steps
 from dedup.index.redis_decisions import RedisDecisions
-from dedup.index.redis_layout import script
+from dedup.index.redis_layout import Names, script
 from dedup.model import Stats
 from dedup.settings import Settings
 from dedup.sketch import Sketches
@@ -76,6 +77,22 @@ class _Opened:
 
 class RedisIndex(_Opened):
     """See `Index`. The URLs are those of `redis_connect`."""
+
+    @staticmethod
+    def stored_settings(url: str, namespace: str) -> Settings | None:
+        """The settings that the index there was made with; None where there is none."""
+        with _translated(scheme_and_hosts(url)):
+            client = connect(url)
+            try:
+                text = client.execute_command("HGET", Names(namespace).of("head"), "settings")
+            finally:
+                for each in all_clients(client):
+                    each.close()
+        known = Settings().to_mapping().keys()
+        stored = json.loads(text) if text else {}
+        return (
+            Settings.from_mapping({k: stored[k] for k in known & stored.keys()}) if text else None
+        )
 
     def __init__(self, url: str, namespace: str, settings: Settings) -> None:
         super().__init__(url, namespace, settings)

@@ -1,0 +1,66 @@
+"""`dedup stats` and `dedup forget`: what an index holds, and removing pages from it.
+
+Each is one call of the library. For indexes that outlive the process.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from dedup.cli.check import ERROR, INDEX_OPTIONS, open_deduper, with_options
+
+
+@click.command()
+@with_options(*INDEX_OPTIONS)
+@click.option(
+    "--format",
+    "report_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, or as a JSON object.",
+)
+def stats(index: str, namespace: str, report_format: str) -> int:
+    """Show what an index holds, and the settings that it was made with."""
+    with open_deduper(index, namespace) as deduper:
+        found, settings = deduper.stats(), deduper.settings.to_mapping()
+    if report_format == "json":
+        click.echo(json.dumps(asdict(found) | {"settings": settings}, indent=1))
+        return 0
+    judged = found.originals + found.repeats
+    share = f" ({found.repeats / judged:.0%} of the blocks judged)" if judged else ""
+    size = f" ({found.bytes / found.originals:,.0f} an original)" if found.originals else ""
+    rows = {
+        "index": f"{found.url}, namespace {found.namespace}",
+        "pages": f"{found.pages:,}",
+        "originals": f"{found.originals:,}",
+        "repeats": f"{found.repeats:,}{share}",
+        "bytes": f"{found.bytes:,}{size}",
+        "settings": ", ".join(f"{name} {value}" for name, value in settings.items()),
+    }
+    for name, value in rows.items():
+        click.echo(f"{name:<10} {value}")
+    return 0
+
+
+@click.command()
+@click.argument("pages", nargs=-1, required=True, metavar="PAGE...")
+@with_options(*INDEX_OPTIONS)
+def forget(pages: tuple[str, ...], index: str, namespace: str) -> int:
+    """Remove pages from an index: what they own and what they counted.
+
+    PAGE is a page's id as reports give it. A page that the index does not know is an error (2);
+    the others are removed all the same.
+    """
+    from dedup.cli.console import say  # noqa: PLC0415 - late, for a quick --help
+
+    status = 0
+    with open_deduper(index, namespace) as deduper:
+        for page in pages:
+            if not deduper.forget(page):
+                say("error", f"{page}: the index does not know this page; reports give the ids")
+                status = ERROR
+    return status

@@ -1,0 +1,94 @@
+"""The commands that work on an index that outlives its process, over a real server."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from server_groups import Servers
+from servers import start_standalone
+from test_index import A, B
+
+from dedup import Deduper
+from dedup.cli import run
+
+
+@pytest.fixture
+def index(redis_servers: Servers) -> Iterator[list[str]]:
+    """Options that name an index of one test's own."""
+    url, namespace = redis_servers.get("valkey", start_standalone).url, uuid.uuid4().hex
+    yield ["--index", url, "--namespace", namespace]
+    from dedup.cli.check import open_deduper  # noqa: PLC0415 - with whatever settings it has
+
+    with open_deduper(url, namespace) as deduper:
+        deduper.clear()
+
+
+@pytest.fixture
+def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two folders of pages in the working directory."""
+    for name, text in (("a/1.txt", A), ("a/2.txt", B), ("b/1.txt", A.replace("Monday", "Friday"))):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+
+def report(capsys: pytest.CaptureFixture[str]) -> Any:
+    """The JSON that was written."""
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.usefixtures("pages")
+def test_two_runs_share_an_index(index: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """What one run checked, the next one finds, and a namespace of another name does not."""
+    assert run(["check", "a", *index]) == 0
+    capsys.readouterr()
+    assert run(["check", "b", "--format", "json", *index]) == 1
+    (found,) = report(capsys)["pages"][0]["repeats"]
+    assert (found["kind"], found["original"]["page"]) == ("near", "a/1.txt")
+    assert run(["check", "b", *index[:2], "--namespace", uuid.uuid4().hex]) == 0
+
+
+@pytest.mark.usefixtures("pages")
+def test_lookup_changes_nothing(index: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A lookup reports what a check would, and leaves the index as it is."""
+    assert run(["check", "a", *index]) == 0
+    for _ in range(2):
+        assert run(["lookup", "b", *index]) == 1
+    assert "near" in capsys.readouterr().out
+    assert run(["stats", "--format", "json", *index]) == 0
+    assert report(capsys)["pages"] == 2
+
+
+@pytest.mark.usefixtures("pages")
+def test_stats_and_forget(index: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Stats say what is there; forgetting a page takes it out; an unknown one is an error."""
+    assert run(["check", "a", "b", "--exit-zero", *index]) == 0
+    capsys.readouterr()
+    assert run(["stats", *index]) == 0
+    said = capsys.readouterr().out
+    assert "pages      3\n" in said
+    assert "repeats    1 (33% of the blocks judged)\n" in said
+    assert "threshold 0.5" in said
+    assert run(["forget", "a/1.txt", *index]) == 0
+    assert run(["forget", "a/9.txt", "a/2.txt", *index]) == 2
+    assert "a/9.txt: the index does not know this page" in capsys.readouterr().err
+    assert run(["lookup", "a", *index]) == 0
+
+
+@pytest.mark.usefixtures("pages")
+def test_the_index_keeps_its_settings(index: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Commands take the settings of the index; asking for others is an error that names both."""
+    assert run(["check", "a", "--threshold", "0.9", *index]) == 0
+    assert run(["check", "b", *index]) == 0  # near, but not by the index's threshold
+    assert run(["check", "b", "--threshold", "0.7", *index]) == 2
+    assert "threshold=0.9, and is opened with threshold=0.7" in capsys.readouterr().err
+    assert run(["stats", *index]) == 0
+    assert "threshold 0.9" in capsys.readouterr().out
+    with Deduper(index[1], namespace=index[3], threshold=0.9) as deduper:
+        assert deduper.stats().pages == 3
