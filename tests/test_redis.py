@@ -313,6 +313,16 @@ def test_clear_errors(valkey: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_long_page_ids(valkey: str) -> None:
+    """A page id may be long; one too long for the layout is refused before anything is written."""
+    with Deduper(valkey, namespace=uuid.uuid4().hex) as deduper:
+        assert not deduper.check(A, page="x" * 60_000).repeats
+        with pytest.raises(IndexFailure, match="has 70,000 bytes: an index in Redis takes ids"):
+            deduper.check(B, page="y" * 70_000)
+        assert deduper.stats().pages == 1
+        deduper.clear()
+
+
 def test_a_full_server_changes_nothing(redis_servers: Servers) -> None:
     """A server without memory refuses clearly, and what it holds stays whole."""
     server = start_standalone(redis_servers.get("valkey", start_standalone).kind)

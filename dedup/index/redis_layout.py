@@ -17,6 +17,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dedup.errors import IndexFailure
+
 FORMAT_VERSION = 1
 FIRST_BITS = 6
 """An index begins with 64 buckets."""
@@ -30,6 +32,9 @@ MOST_KEYS = 900
 
 SPLITS_PER_CALL = 8
 """Buckets split after a call: a round ends long before the next one is due."""
+
+LONGEST_NAME = 0xFFFF
+"""Bytes of a page's id."""
 
 REPEAT_ENTRY = 0x80000000
 NO_OPERATION = bytes(8)
@@ -116,8 +121,17 @@ def pack_call(operation: bytes, now: int, growth: Growth, *, look: bool = False)
 
 
 def pack_name(page: str) -> bytes:
-    """A page's id with its length."""
+    """A page's id with its length.
+
+    Raises:
+        IndexFailure: it is longer than the layout can hold.
+    """
     name = page.encode("utf-8", "surrogatepass")
+    if len(name) > LONGEST_NAME:
+        raise IndexFailure(
+            f"the page id {page[:40]!r}… has {len(name):,} bytes: an index in Redis takes ids of up "
+            f"to {LONGEST_NAME:,}, use a hash of it"
+        )
     return struct.pack("<H", len(name)) + name
 
 
