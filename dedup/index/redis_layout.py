@@ -129,8 +129,8 @@ def pack_name(page: str) -> bytes:
     name = page.encode("utf-8", "surrogatepass")
     if len(name) > LONGEST_NAME:
         raise IndexFailure(
-            f"the page id {page[:40]!r}… has {len(name):,} bytes: an index in Redis takes ids of up "
-            f"to {LONGEST_NAME:,}, use a hash of it"
+            f"the page id {page[:40]!r}… has {len(name):,} bytes: an index in Redis takes ids of "
+            f"up to {LONGEST_NAME:,}, use a hash of it"
         )
     return struct.pack("<H", len(name)) + name
 
