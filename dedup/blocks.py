@@ -48,8 +48,13 @@ _REACH = 4
 # page counts half and capped.
 _NEAR = 6
 _PAGE_CAP = 40
-# The evidence that it takes, in tenths of log odds: more pages hold a block a line.
-_PRIOR = 15
+# The evidence that it takes, in tenths of log odds: more pages hold a block a line. One pair of
+# lines alone on a page is never enough.
+_PRIOR, _ALONE = 15, 30
+# A line in lower case behind one that is not filled, on a page where that is common: a list.
+_UNFILLED = -24
+# Two lines that begin with so many equal ASCII characters, or bytes.
+_ALIKE, _ALIKE_ASCII, _ALIKE_BYTES = -40, 5, 18
 # So many lines in mid-sentence, three quarters of them full at one width, make a page sure.
 _SURE = 4
 
@@ -234,11 +239,13 @@ def split_texts(contents: Sequence[str]) -> TextBatch:
         kernel.scan_lines(buffer, page_bounds, fields, line_bounds)
     fields = fields[:, :count]
     begins = np.ones(count, np.bool_)
-    begins[_continuations(fields, line_bounds)] = False
+    begins[_continuations(buffer, fields, line_bounds)] = False
     return TextBatch(contents, buffer, fields, line_bounds, np.flatnonzero(begins))
 
 
-def _continuations(fields: _Int64s, line_bounds: _Int64s) -> _Int64s:
+def _continuations(  # noqa: PLR0915 - one pass over columns, told from start to end
+    buffer: bytes, fields: _Int64s, line_bounds: _Int64s
+) -> _Int64s:
     """The lines that continue the block of the line before them."""
     flags = fields[_FLAGS].astype(np.int32)
     apart = flags[1:] & _BEGINS
@@ -285,7 +292,16 @@ def _continuations(fields: _Int64s, line_bounds: _Int64s) -> _Int64s:
     situation = starts
     for fact in (closed, full, ragged, overlong, sure):
         situation = situation << 1 | fact
-    wrapped = _is_wrapped(_ODDS.take(situation), pairs, pages, pair_bounds)
+    evidence = _ODDS.take(situation)
+    # Prose fills its lines, ragged as it may be; lists in lower case do not.
+    filled = full | (edge * 20 >= width * 17)
+    loose = 2 * _sums(telling & filled, pair_bounds) < _sums(telling, pair_bounds)
+    evidence[lower & ~full & loose.take(pages)] = _UNFILLED
+    # Prose begins lines alike now and then, a list again and again.
+    alike = _begin_alike(buffer, fields[_START], fields[_END], pairs)
+    alike &= (5 * _sums(alike, pair_bounds) >= np.diff(pair_bounds)).take(pages)
+    evidence[alike] = _ALIKE
+    wrapped = _is_wrapped(evidence, pairs, pages, pair_bounds)
 
     # In wrapped text, any word may have been too long for the line; and ragged lines go on in
     # mid-sentence, or are nearly full.
@@ -294,10 +310,34 @@ def _continuations(fields: _Int64s, line_bounds: _Int64s) -> _Int64s:
     carries_on |= (ours & _CONTINUES) != 0
     carries_on &= (edge * 2 >= width) & ~overlong
     joins = full | carries_on
-    joins &= wrapped
+    joins &= wrapped & ~alike
     joined = np.flatnonzero(joins)
     pairs = pairs.take(joined)
     return pairs[~_starts_block(flags, fields[_INDENT], pairs, full.take(joined))] + 1
+
+
+def _begin_alike(buffer: bytes, starts: _Int64s, ends: _Int64s, pairs: _Int64s) -> _Bools:
+    """Which pairs of lines begin alike: rows of a list or a log, hardly ever prose.
+
+    That is with the same five ASCII characters, or with the same eighteen bytes of any script.
+    """
+    data = np.frombuffer(buffer, np.uint8)
+    first, second = starts.take(pairs), starts.take(pairs + 1)
+    size = np.minimum(ends.take(pairs) - first, ends.take(pairs + 1) - second)
+    found: _Bools = np.zeros(len(pairs), np.bool_)
+    candidates = np.flatnonzero(size >= _ALIKE_ASCII)
+    is_ascii = np.ones(len(candidates), np.bool_)
+    for offset in range(_ALIKE_BYTES):
+        ours = data.take(first.take(candidates) + offset)
+        same = ours == data.take(second.take(candidates) + offset)
+        is_ascii &= ours < 0x80
+        candidates, is_ascii = candidates[same], is_ascii[same]
+        if offset == _ALIKE_ASCII - 1:
+            found[candidates[is_ascii]] = True
+            longer = ~is_ascii & (size.take(candidates) >= _ALIKE_BYTES)
+            candidates, is_ascii = candidates[longer], is_ascii[longer]
+    found[candidates] = True
+    return found
 
 
 def _usual_widths(edges: _Int32s, pages: _Int64s, pair_bounds: _Int64s) -> _Int32s:
@@ -354,7 +394,7 @@ def _is_wrapped(
     page >>= 1
     np.clip(page, -_PAGE_CAP, _PAGE_CAP, out=page)
     page += near
-    wrapped: _Bools = page > _PRIOR
+    wrapped: _Bools = page > np.where(np.diff(pair_bounds) == 1, _ALONE, _PRIOR).take(pages)
     return wrapped
 
 

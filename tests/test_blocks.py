@@ -484,3 +484,18 @@ def test_folded_prose_survives_every_width() -> None:
     for width in range(40, 111):
         page = "\n\n".join(textwrap.fill(text, width) for text in [*ENGLISH, *RUSSIAN])
         assert folded(blocks(page)) == folded([*ENGLISH, *RUSSIAN])
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["alpha beta gamma delta epsilon zeta"] * 2,
+        ["the quick brown fox jumps over the lazy dog near the river"] * 3,
+        [f"this is block number {number} of very many" for number in range(60)],
+        [f"item {number} costs {number * 7 % 13} crowns at the fair in may" for number in range(9)],
+        [f"row {n} has some words {'and more ' * (n * 5 % 7)}in it" for n in range(40)],
+    ],
+)
+def test_lists_in_lower_case_are_a_block_a_line(lines: list[str]) -> None:
+    """Lines in lower case that begin alike, or do not fill their width, are no wrapped prose."""
+    assert blocks("\n".join(lines)) == lines
