@@ -18,12 +18,11 @@ import click
 
 from dedup.cli.check import check, lookup
 from dedup.cli.explain import explain
+from dedup.cli.options import ERROR, INTERRUPTED
 from dedup.cli.stored import forget, stats
 from dedup.cli.tune import tune
 from dedup.errors import DedupError
 
-ERROR = 2
-INTERRUPTED = 130
 READER_GONE = 141
 
 

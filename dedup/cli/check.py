@@ -14,6 +14,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from dedup.cli.options import (
+    ERROR,
+    INDEX_OPTIONS,
+    INTERRUPTED,
+    format_option,
+    output_option,
+    with_options,
+)
+
 if TYPE_CHECKING:
     from dedup import Deduper, Page
     from dedup.cli.output import Output
@@ -21,8 +30,6 @@ if TYPE_CHECKING:
     from dedup.reports.model import Judged
 
 FOUND = 1
-ERROR = 2
-INTERRUPTED = 130
 
 
 class Report(Protocol):
@@ -68,16 +75,6 @@ EPILOG = (
     " read or judged is one: it is named, the others are judged all the same), 130 interrupted."
 )
 
-INDEX_OPTIONS = (
-    click.option("--index", default="memory://", show_default=True, help="Where originals live."),
-    click.option(
-        "--namespace",
-        default="default",
-        show_default=True,
-        help="Which of the store's indexes to use.",
-    ),
-)
-
 OPTIONS = (
     click.argument("paths", nargs=-1, required=True, metavar="PATH..."),
     *INDEX_OPTIONS,
@@ -93,15 +90,8 @@ OPTIONS = (
         show_default="5, or the index's own",
         help="Blocks with fewer are not judged.",
     ),
-    click.option(
-        "--format",
-        "report_format",
-        type=click.Choice(list(FORMATS)),
-        default="text",
-        show_default=True,
-        help="Report for people, as one JSON object, or as a JSON object a line.",
-    ),
-    click.option("-o", "--output", default="-", metavar="FILE", help="Write the report to a file."),
+    format_option(FORMATS, "Report for people, as one JSON object, or as a JSON object a line."),
+    output_option("Write the report to a file."),
     click.option(
         "--top",
         type=click.IntRange(min=0),
@@ -128,17 +118,6 @@ OPTIONS = (
     click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings."),
 )
 """The options of `check` and `lookup`."""
-
-
-def with_options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Several options as one decorator, in their order."""
-
-    def decorate(command: Any) -> Any:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
 
 
 @click.command(epilog=EPILOG)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from dedup.cli.options import MIN_WORDS_OPTION, format_option, output_option
+
 if TYPE_CHECKING:
     from dedup.evidence import Explanation
     from dedup.report import Report
@@ -89,18 +91,9 @@ class BlockCommand(click.Command):
 @click.option(
     "--threshold", type=float, default=0.5, show_default=True, help="Least similarity, over 0 to 1."
 )
-@click.option(
-    "--min-words", type=int, default=5, show_default=True, help="Blocks with fewer are not judged."
-)
-@click.option(
-    "--format",
-    "report_format",
-    type=click.Choice(list(FORMATS)),
-    default="text",
-    show_default=True,
-    help="For people, as a JSON object, or as an HTML page.",
-)
-@click.option("-o", "--output", default="-", metavar="FILE", help="Write it to a file.")
+@MIN_WORDS_OPTION
+@format_option(FORMATS, "For people, as a JSON object, or as an HTML page.")
+@output_option("Write it to a file.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 for a repeat too; errors still exit 2.")
 def explain(
     block: str,
@@ -141,10 +134,7 @@ def explain(
 
         look = Look(console.width(), colour=colour)
         shown = FORMATS[report_format](explanation, place, original_place, look)
-        if isinstance(shown, str):
-            destination.write_text(shown)
-        else:
-            destination.write(shown)
+        destination.write_shown(shown)
         destination.commit()
     return REPEAT if explanation.is_repeat and not exit_zero else 0
 

@@ -89,6 +89,13 @@ class Output:
         """Write text; what the encoding lacks is written as an escape."""
         self.write(text.encode(self.encoding, "backslashreplace"))
 
+    def write_shown(self, shown: str | bytes) -> None:
+        """Write a finished report: text for people, or bytes as they are."""
+        if isinstance(shown, str):
+            self.write_text(shown)
+        else:
+            self.write(shown)
+
     def commit(self) -> None:
         """Put a whole report in its place."""
         if self.to_stdout:

@@ -10,19 +10,13 @@ from dataclasses import asdict
 
 import click
 
-from dedup.cli.check import ERROR, INDEX_OPTIONS, open_deduper, with_options
+from dedup.cli.check import open_deduper
+from dedup.cli.options import ERROR, INDEX_OPTIONS, format_option, with_options
 
 
 @click.command()
 @with_options(*INDEX_OPTIONS)
-@click.option(
-    "--format",
-    "report_format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or as a JSON object.",
-)
+@format_option(["text", "json"], "For people, or as a JSON object.")
 def stats(index: str, namespace: str, report_format: str) -> int:
     """Show what an index holds, and the settings that it was made with."""
     with open_deduper(index, namespace) as deduper:

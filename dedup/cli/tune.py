@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dedup.cli.options import ERROR, MIN_WORDS_OPTION, format_option, output_option
+
 if TYPE_CHECKING:
     from dedup.labelled import Pair
     from dedup.model import Page
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from dedup.settings import Settings
     from dedup.tune import PairTuning, SampleTuning
 
-ERROR = 2
 STDIN = "-"
 
 
@@ -49,18 +50,9 @@ FORMATS: dict[str, Callable[[PairTuning | SampleTuning, Look], str | bytes]] = {
     " named, the others count all the same).",
 )
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option(
-    "--min-words", type=int, default=5, show_default=True, help="Blocks with fewer are not judged."
-)
-@click.option(
-    "--format",
-    "report_format",
-    type=click.Choice(list(FORMATS)),
-    default="text",
-    show_default=True,
-    help="Result for people, or as a JSON object.",
-)
-@click.option("-o", "--output", default="-", metavar="FILE", help="Write the result to a file.")
+@MIN_WORDS_OPTION
+@format_option(FORMATS, "Result for people, or as a JSON object.")
+@output_option("Write the result to a file.")
 @click.option("--plot", metavar="FILE", help="Draw it too: an SVG file.")
 def tune(
     paths: tuple[str, ...],
@@ -94,10 +86,7 @@ def tune(
         from dedup.reports import Look  # noqa: PLC0415 - after the paths were found to be good
 
         shown = FORMATS[report_format](tuning, Look(console.width(), colour=colour))
-        if isinstance(shown, str):
-            destination.write_text(shown)
-        else:
-            destination.write(shown)
+        destination.write_shown(shown)
         if picture:
             from dedup.reports.tuning_plot import tuning_plot  # noqa: PLC0415
 

@@ -1,0 +1,60 @@
+"""Options and exit statuses that several commands share.
+
+It knows nothing of what the commands do with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import click
+
+Decorator = Callable[[Any], Any]
+
+ERROR = 2
+INTERRUPTED = 130
+"""Exit statuses of every command."""
+
+INDEX_OPTIONS: tuple[Decorator, ...] = (
+    click.option("--index", default="memory://", show_default=True, help="Where originals live."),
+    click.option(
+        "--namespace",
+        default="default",
+        show_default=True,
+        help="Which of the store's indexes to use.",
+    ),
+)
+
+MIN_WORDS_OPTION: Decorator = click.option(
+    "--min-words", type=int, default=5, show_default=True, help="Blocks with fewer are not judged."
+)
+"""For commands without an index; with one, the index's own settings are the default."""
+
+
+def format_option(formats: Iterable[str], description: str) -> Decorator:
+    """`--format`, one of the names; text is the default."""
+    return click.option(
+        "--format",
+        "report_format",
+        type=click.Choice(list(formats)),
+        default="text",
+        show_default=True,
+        help=description,
+    )
+
+
+def output_option(description: str) -> Decorator:
+    """`-o`; stdout is the default."""
+    return click.option("-o", "--output", default="-", metavar="FILE", help=description)
+
+
+def with_options(*options: Decorator) -> Decorator:
+    """Several options as one decorator, in their order."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
