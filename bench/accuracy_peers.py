@@ -23,10 +23,11 @@ from gaoya.minhash import MinHashStringIndex
 from rensa import RMinHash, RMinHashLSH
 
 from dedup.index.memory import MemoryIndex
+from dedup.kernel.kinds import VerdictKind
 from dedup.minhash import minhash_texts
 from dedup.settings import Settings
 from dedup.sketch import Sketches, sketch_texts
-from dedup.verdict import VerdictKind, Verdicts
+from dedup.verdict import Verdicts
 
 SEED = 1
 ID_BYTES, KEY_BYTES = 4, 8

@@ -18,8 +18,8 @@ import numpy as np
 from accuracy_peers import Dedup, verdicts_of
 from accuracy_text import lines_of
 
+from dedup.kernel.kinds import VerdictKind
 from dedup.normalise import normalise
-from dedup.verdict import VerdictKind
 
 LANGUAGES: Mapping[str, tuple[str, str | None, int]] = {
     "English": ("eng", None, 0),

@@ -27,10 +27,10 @@ from accuracy_peers import (
 from common import progress
 from truth import contained_pairs, containment, similar_pairs, similarity
 
+from dedup.kernel.kinds import VerdictKind
 from dedup.normalise import normalise
 from dedup.settings import Settings
 from dedup.sketch import sketch_texts
-from dedup.verdict import VerdictKind
 
 BINS = (0.5, 0.6, 0.7, 0.8, 0.9)
 """Where the bins of similarity begin; the last one includes 1."""

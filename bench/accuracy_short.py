@@ -17,9 +17,9 @@ from accuracy_text import distinct_blocks, lines_of, missing
 from corpora import Invented
 from teasers import SEED
 
+from dedup.kernel.kinds import VerdictKind
 from dedup.normalise import normalise
 from dedup.settings import Settings
-from dedup.verdict import VerdictKind
 
 FEWEST, MOST = 5, 9
 EXAMPLES = 40

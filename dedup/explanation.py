@@ -17,13 +17,14 @@ from dedup import kernel
 from dedup.align import Step, align, matched_range
 from dedup.evidence import Change, ChangeKind, Check, Explanation, Measured, Outcome, Rule
 from dedup.index import open_index
+from dedup.kernel.kinds import VerdictKind
 from dedup.kernel.reference.judge import Rule as Limits
 from dedup.kernel.reference.judge import shingles
 from dedup.kernel.reference.tokens import PAD_END, PAD_START, TRACE_UNSPACED
 from dedup.reason import reason_of
 from dedup.settings import Settings
 from dedup.sketch import Sketches, sketch_texts
-from dedup.verdict import VerdictKind, rule_of
+from dedup.verdict import rule_of
 from dedup.words import Words, split_words
 
 _OUTCOMES: dict[int, Outcome] = {

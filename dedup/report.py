@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, overload
 from urllib.parse import urlsplit
 
 from dedup.errors import PageError
+from dedup.kernel.kinds import VerdictKind
 from dedup.model import Block, Kind, Original, PageBlocks, Repeat, Scope
-from dedup.verdict import VerdictKind, Verdicts
+from dedup.verdict import Verdicts
 
 if TYPE_CHECKING:
     import numpy as np

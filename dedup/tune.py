@@ -15,12 +15,13 @@ import numpy.typing as npt
 from dedup import kernel
 from dedup.errors import SettingsError
 from dedup.index import open_index
+from dedup.kernel.kinds import VerdictKind
 from dedup.labelled import Pair
 from dedup.model import Page
 from dedup.pages import PageBatch
 from dedup.settings import Settings
 from dedup.sketch import KEY_SCHEME, Sketches, sketch_texts
-from dedup.verdict import VerdictKind, rule_of
+from dedup.verdict import rule_of
 
 THRESHOLDS = tuple(round(0.3 + 0.05 * step, 2) for step in range(14))
 """From .3, where unrelated paragraphs begin, to .95."""

@@ -8,23 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
 
+from dedup.kernel.kinds import VerdictKind
 from dedup.settings import Settings
-
-
-class VerdictKind(IntEnum):
-    """What the kernel says of a block."""
-
-    SKIPPED = 0
-    NEW = 1
-    EXACT = 2
-    NEAR = 3
-    EXCERPT = 4
-    EXTENSION = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -26,7 +26,8 @@ from dedup.cli import run
 from dedup.cli.explain import explain as command
 from dedup.evidence import Explanation
 from dedup.explanation import explain, most_alike
-from dedup.kernel.reference.judge import Rule, VerdictKind, judge_pair
+from dedup.kernel.kinds import VerdictKind
+from dedup.kernel.reference.judge import Rule, judge_pair
 from dedup.normalise import normalise
 from dedup.reports import Look
 from dedup.reports.columns import width

@@ -18,10 +18,11 @@ import numpy.typing as npt
 
 from dedup import kernel
 from dedup.errors import IndexFullError, SettingsError
+from dedup.kernel.kinds import VerdictKind
 from dedup.model import Stats
 from dedup.settings import Settings
 from dedup.sketch import Sketches
-from dedup.verdict import VerdictKind, Verdicts, rule_of
+from dedup.verdict import Verdicts, rule_of
 
 RECORD_UNITS = 5
 """8-byte units of a record before its trace."""

@@ -18,9 +18,10 @@ import numpy.typing as npt
 from dedup import kernel
 from dedup.index import redis_layout as layout
 from dedup.index.redis_layout import Entries, Growth, Original, PageChange, PageMode
+from dedup.kernel.kinds import VerdictKind
 from dedup.settings import Settings
 from dedup.sketch import Sketches
-from dedup.verdict import VerdictKind, Verdicts, rule_of
+from dedup.verdict import Verdicts, rule_of
 
 POSTINGS_PER_KEY = 4
 """Ids that a key holds at most, first come first kept (as in lua/commit.lua)."""

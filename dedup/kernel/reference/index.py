@@ -12,7 +12,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from dedup.kernel.reference.judge import Rule, Verdict, VerdictKind, is_better, judge_pair
+from dedup.kernel.kinds import VerdictKind
+from dedup.kernel.reference.judge import Rule, Verdict, is_better, judge_pair
 
 POSTINGS_PER_KEY = 4
 NOBODY = 0xFFFFFFFF

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import IntEnum
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from dedup.kernel.kinds import VerdictKind
 from dedup.kernel.reference.tokens import PAD_END, PAD_START
-
-
-class VerdictKind(IntEnum):
-    """What the kernel says of a block."""
-
-    SKIPPED = 0
-    NEW = 1
-    EXACT = 2
-    NEAR = 3
-    EXCERPT = 4
-    EXTENSION = 5
 
 
 class Verdict(NamedTuple):
