@@ -8,7 +8,7 @@ which dedup deals with in the same time, are not asked of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -171,22 +171,16 @@ def _rensa_finder(keeper: RMinHashDeduplicator | CMinHashDeduplicator) -> Finder
 def rensa_r_lsh() -> Finder:
     """RMinHashLSH: query, then insert what has no candidate; nothing is verified."""
     index = RMinHashLSH(threshold=THRESHOLD, num_perm=NUM_PERM, num_bands=BANDS)
-    held = 0
 
-    def find(blocks: Sequence[str]) -> list[bool]:
-        nonlocal held
-        found = []
-        for block in blocks:
-            minhash = RMinHash(NUM_PERM, SEED)
-            minhash.update(shingles(block, WIDTH))
-            repeats = bool(index.query(minhash))
-            if not repeats:
-                index.insert(held, minhash)
-            held += 1
-            found.append(repeats)
+    def repeats(at: int, block: str) -> bool:
+        minhash = RMinHash(NUM_PERM, SEED)
+        minhash.update(shingles(block, WIDTH))
+        found = bool(index.query(minhash))
+        if not found:
+            index.insert(at, minhash)
         return found
 
-    return find
+    return _one_by_one(repeats)
 
 
 def gaoya_comparable() -> Finder:
@@ -202,38 +196,35 @@ def gaoya_defaults() -> Finder:
 
 
 def _gaoya_finder(index: MinHashStringIndex) -> Finder:
-    held = 0
-
-    def find(blocks: Sequence[str]) -> list[bool]:
-        nonlocal held
-        found = []
-        for block in blocks:
-            repeats = bool(index.query(block))
-            if not repeats:
-                index.insert_document(held, block)
-            held += 1
-            found.append(repeats)
+    def repeats(at: int, block: str) -> bool:
+        found = bool(index.query(block))
+        if not found:
+            index.insert_document(at, block)
         return found
 
-    return find
+    return _one_by_one(repeats)
 
 
 def datasketch_lsh() -> Finder:
     """MinHashLSH with shared permutations, batch updates and xxHash: query, insert what is new."""
     index = MinHashLSH(num_perm=NUM_PERM, params=(BANDS, NUM_PERM // BANDS))
-    held = 0
+
+    def repeats(at: int, block: str) -> bool:
+        minhash = _datasketch_minhash(shingles(block, WIDTH))
+        found = bool(index.query(minhash))
+        if not found:
+            index.insert(at, minhash, check_duplication=False)
+        return found
+
+    return _one_by_one(repeats)
+
+
+def _one_by_one(repeats: Callable[[int, str], bool]) -> Finder:
+    """A finder that asks of each block, with a number of its own, whether it repeats one before."""
+    numbers = count()
 
     def find(blocks: Sequence[str]) -> list[bool]:
-        nonlocal held
-        found = []
-        for block in blocks:
-            minhash = _datasketch_minhash(shingles(block, WIDTH))
-            repeats = bool(index.query(minhash))
-            if not repeats:
-                index.insert(held, minhash, check_duplication=False)
-            held += 1
-            found.append(repeats)
-        return found
+        return [repeats(at, block) for block, at in zip(blocks, numbers, strict=False)]
 
     return find
 
