@@ -74,10 +74,22 @@ class AsyncDeduper(Opening):
         The source is asked for more only when the reports before were taken.
         """
         batches = Batching(batch_pages)
-        async for page in _each(pages):
-            if batch := batches.add(page):
-                for report in await self._check_batch(batch):
+        ready: asyncio.Task[PageBatch] | None = None
+        try:
+            async for page in _each(pages):
+                if batch := batches.add(page):
+                    # It is made ready while the server works on the one before.
+                    following = asyncio.create_task(asyncio.to_thread(PageBatch, batch))
+                    if ready is not None:
+                        for report in await self._judge(await ready):
+                            yield report
+                    ready = following
+            if ready is not None:
+                for report in await self._judge(await ready):
                     yield report
+        finally:
+            if ready is not None:
+                ready.cancel()
         for report in await self._check_batch(batches.rest()):
             yield report
 
@@ -117,7 +129,9 @@ class AsyncDeduper(Opening):
     async def _check_batch(self, pages: Sequence[PageLike]) -> Iterator[Report]:
         if not pages:
             return iter(())
-        batch = await asyncio.to_thread(PageBatch, pages)
+        return await self._judge(await asyncio.to_thread(PageBatch, pages))
+
+    async def _judge(self, batch: PageBatch) -> Iterator[Report]:
         now = int(time.time())
         verdicts = await self._index.check(batch.sketches, batch.names, batch.bounds, now)
         return batch.reports(verdicts)

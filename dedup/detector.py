@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self
 
@@ -106,18 +107,33 @@ class Deduper(Opening):
     ) -> Iterator[Report]:
         """Check many pages, in order and lazily: about a batch is in memory at a time.
 
-        The verdicts do not depend on the batches. A page that cannot be judged gives a report with
-        `error` set, in its place.
+        The verdicts do not depend on the batches; where the index is on a server, a batch is made
+        ready while the one before is with the server, so there are two. A page that cannot be
+        judged gives a report with `error` set, in its place.
 
         Args:
             pages: `Page`s, or pairs of content and page id.
             batch_pages: most pages that go through together (1 or more).
         """
         batches = Batching(batch_pages)
-        for page in pages:
-            if batch := batches.add(page):
-                yield from self._check_batch(batch)
-        yield from self._check_batch(batches.rest())
+        if not self._index.is_remote:
+            for page in pages:
+                if batch := batches.add(page):
+                    yield from self._check_batch(batch)
+            yield from self._check_batch(batches.rest())
+            return
+        # While a server works on one batch, the next one is made ready.
+        with ThreadPoolExecutor(max_workers=1) as worker:
+            ready: Future[PageBatch] | None = None
+            for page in pages:
+                if batch := batches.add(page):
+                    following = worker.submit(PageBatch, batch)
+                    if ready is not None:
+                        yield from self._judge(ready.result())
+                    ready = following
+            if ready is not None:
+                yield from self._judge(ready.result())
+            yield from self._check_batch(batches.rest())
 
     def lookup(
         self,
@@ -165,9 +181,9 @@ class Deduper(Opening):
         self._index.close()
 
     def _check_batch(self, pages: Sequence[PageLike]) -> Iterator[Report]:
-        if not pages:
-            return iter(())
-        batch = PageBatch(pages)
+        return self._judge(PageBatch(pages)) if pages else iter(())
+
+    def _judge(self, batch: PageBatch) -> Iterator[Report]:
         verdicts = self._index.check(batch.sketches, batch.names, batch.bounds, int(time.time()))
         return batch.reports(verdicts)
 

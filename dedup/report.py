@@ -161,6 +161,7 @@ class Report:
                 last_seen=datetime.fromtimestamp(last_seen, UTC),
                 seen=seen,
                 pages=pages,
+                text=verdicts.texts.get(row),
             ),
             verified=verdicts.verified,
         )

@@ -13,6 +13,8 @@ from typing import Any
 
 from dedup.errors import SettingsError
 
+KEEPS = ("traces", "text", "keys")
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -29,6 +31,9 @@ class Settings:
             half as many are enough where their similarity is a quarter.
         excerpt_ratio: an excerpt has fewer 2-shingles than this share of the longer block's
             (over 0, up to 1).
+        keep: what an index in a store keeps of an original: `"traces"`, from which similarity is
+            computed; `"text"`, traces and the text itself; or `"keys"`, the leanest: then verdicts
+            are estimated from shared keys, and not verified.
     """
 
     threshold: float = 0.5
@@ -36,6 +41,7 @@ class Settings:
     excerpt_containment: float = 0.8
     excerpt_shingles: int = 8
     excerpt_ratio: float = 0.8
+    keep: str = "traces"
 
     def __post_init__(self) -> None:
         """Refuse a value that cannot be meant.
@@ -51,6 +57,9 @@ class Settings:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**31:
                 raise SettingsError(f"{name}={value!r}: give a whole number from 1 on")
+
+        if self.keep not in KEEPS:
+            raise SettingsError(f"keep={self.keep!r}: use one of {', '.join(KEEPS)}")
 
     @classmethod
     def from_mapping(cls, options: Mapping[str, Any]) -> Settings:

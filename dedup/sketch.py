@@ -37,6 +37,8 @@ class Sketches:
             exact similarity and containment, and the keys.
         key_spans: int64[n, 2], where each block's keys start and end in `keys`.
         keys: uint64, the LSH keys: the smallest hashes of the block's shingles.
+        buffer: the texts, in UTF-8 with lone surrogates, for an index that keeps them.
+        text_bounds: int64[n] twice, where each text starts and ends in `buffer`.
 
     Rows need not lie in `traces` and `keys` in the order of the blocks.
     """
@@ -46,6 +48,8 @@ class Sketches:
     traces: npt.NDArray[np.uint16]
     key_spans: npt.NDArray[np.int64]
     keys: npt.NDArray[np.uint64]
+    buffer: bytes = b""
+    text_bounds: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None
 
     def __len__(self) -> int:
         """How many blocks."""
@@ -64,6 +68,13 @@ class Sketches:
     def trace(self, block: int) -> npt.NDArray[np.uint16]:
         """The trace of one block."""
         return self.traces[slice(*self.trace_spans[block])]
+
+    def text(self, block: int) -> bytes:
+        """The text of one block, in UTF-8 with lone surrogates."""
+        if self.text_bounds is None:
+            return b""
+        starts, ends = self.text_bounds
+        return self.buffer[starts[block] : ends[block]]
 
 
 def sketch_texts(
@@ -105,6 +116,8 @@ def _run_kernel(
         traces=np.empty(room, dtype=np.uint16),
         key_spans=np.empty((n, 2), dtype=np.int64),
         keys=np.empty(n * MAX_KEYS, dtype=np.uint64),
+        buffer=buffer,
+        text_bounds=(starts, ends),
     )
     hard = np.zeros(n, dtype=np.uint8)
     kernel.sketch(

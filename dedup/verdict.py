@@ -7,7 +7,7 @@ the kernel, once for all stores: `kernel/native/judge.h` and its twin `kernel/re
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ class Verdicts:
             (seconds since 1970), seen and pages; valid where there is an original.
         page_names: the page id of every page number in `details`.
         verified: the similarities were computed from stored traces.
+        texts: the original's text by block, where the index keeps texts.
     """
 
     kinds: npt.NDArray[np.uint8]
@@ -36,6 +37,7 @@ class Verdicts:
     details: npt.NDArray[np.uint32]
     page_names: Mapping[int, str]
     verified: bool = True
+    texts: Mapping[int, str] = field(default_factory=dict)
 
 
 FEW_SIMILARITY = 0.25

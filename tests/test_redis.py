@@ -44,10 +44,8 @@ def valkey(redis_servers: Servers) -> str:
 @pytest.fixture
 def few_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Buckets split early, and few keys go in a call, so that short tests meet both."""
-    monkeypatch.setattr(redis_layout, "FIRST_BITS", 2)
-    monkeypatch.setattr(redis_layout, "FULL_BUCKET", 4)
-    monkeypatch.setattr(redis_layout, "SPLITS_PER_CALL", 2)
-    monkeypatch.setattr(redis_layout, "MOST_KEYS", 60)
+    monkeypatch.setattr(redis_layout, "FULLEST_BUCKET", 1)
+    monkeypatch.setattr(redis_layout, "MOST_POSTINGS", 60)
 
 
 def keys_of(url: str, namespace: str) -> dict[bytes, int]:
@@ -97,7 +95,7 @@ def test_buckets_split_while_pages_come(url: str) -> None:
         for first, second in zip(shared.check_many(pages), local.check_many(pages), strict=True):
             assert facts(first) == facts(second)
         with client.Redis.from_url(url) as server:
-            bits = server.hget(f"dedup:{{{shared.namespace}}}:head", "bits")
+            bits = server.hget(f"dedup:{{{shared.namespace}}}:head", "bits0")
         assert int(bits or 0) >= 8
         shared.clear()
         assert set(keys_of(url, shared.namespace)) == {
@@ -105,14 +103,15 @@ def test_buckets_split_while_pages_come(url: str) -> None:
         }
 
 
-def test_buckets_stay_packed(valkey: str) -> None:
-    """Posting buckets are listpacks, and a block takes few bytes."""
+def test_buckets_stay_small(valkey: str) -> None:
+    """Buckets hold few postings each, and follow their number."""
     with Deduper(valkey, namespace=uuid.uuid4().hex) as shared:
         list(shared.check_many(many_pages(600)))
         with client.Redis.from_url(valkey) as server:
-            names = [name for name in keys_of(valkey, shared.namespace) if b":k0" in name]
-            kinds = {server.object("encoding", name) for name in names}
-        assert kinds == {b"listpack"}
+            name = f"dedup:{{{shared.namespace}}}:postings0"
+            sizes = [len(bucket) // 9 for bucket in server.hvals(name)]
+        assert sum(sizes) / len(sizes) > redis_layout.FULLEST_BUCKET / 4
+        assert max(sizes) < 6 * redis_layout.FULLEST_BUCKET
         shared.clear()
 
 
@@ -260,10 +259,10 @@ def test_other_settings_are_refused(url: str) -> None:
             Deduper(url, namespace=namespace)
         with client.Redis.from_url(url) as server:
             server.hset(f"dedup:{{{namespace}}}:head", "format", "99")
-        with pytest.raises(IndexMismatchError, match="has format 99, this dedup writes 1"):
+        with pytest.raises(IndexMismatchError, match="has format 99, this dedup writes 2"):
             Deduper(url, namespace=namespace, threshold=0.7)
         with client.Redis.from_url(url) as server:
-            server.hset(f"dedup:{{{namespace}}}:head", "format", "1")
+            server.hset(f"dedup:{{{namespace}}}:head", "format", "2")
         first.clear()
 
 

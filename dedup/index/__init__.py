@@ -22,7 +22,13 @@ from dedup.verdict import Verdicts
 
 
 class Index(Protocol):
-    """What every store can do. `bounds` is int64[pages + 1]: the blocks of each page, in order."""
+    """What every store can do. `bounds` is int64[pages + 1]: the blocks of each page, in order.
+
+    Attributes:
+        is_remote: an operation waits for a server, so there is time for other work meanwhile.
+    """
+
+    is_remote: bool
 
     def check(
         self, sketches: Sketches, pages: Sequence[str], bounds: npt.NDArray[np.int64], now: int

@@ -174,6 +174,8 @@ class _PageLog:
 class MemoryIndex:
     """An index in this process."""
 
+    is_remote = False
+
     def __init__(self, url: str, namespace: str, settings: Settings) -> None:
         if url != "memory://":
             raise SettingsError(f"index {url!r}: an index in memory has no name, use memory://")

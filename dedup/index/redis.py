@@ -78,6 +78,8 @@ class _Opened:
 class RedisIndex(_Opened):
     """See `Index`. The URLs are those of `redis_connect`."""
 
+    is_remote = True
+
     @staticmethod
     def stored_settings(url: str, namespace: str) -> Settings | None:
         """The settings that the index there was made with; None where there is none."""

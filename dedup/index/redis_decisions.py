@@ -8,19 +8,23 @@ settle what needs no similarity; here the rest is verified by the kernel and com
 from __future__ import annotations
 
 import os
+import struct
+import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from dedup.errors import IndexFailure
 from dedup.index import redis_layout as layout
-from dedup.index.redis_batch import Batch, PageState, Pending, Settled, decide
+from dedup.index.redis_batch import Batch, PageState, Pending, Settled
+from dedup.index.redis_bodies import HEAD_BYTES
 from dedup.index.redis_calls import MOST_TRIES, Command, RedisCalls, Steps
-from dedup.index.redis_layout import Entries, PageChange, PageMode
+from dedup.index.redis_layout import Call, Entries, PageChange, PageMode
+from dedup.index.redis_verify import decide
 from dedup.settings import Settings
-from dedup.sketch import Sketches, keys_of_traces
+from dedup.sketch import Sketches
 from dedup.verdict import Verdicts
 
 NO_ENTRIES = Entries(layout.NO_OPERATION, [], [])
@@ -42,12 +46,10 @@ class RedisDecisions(RedisCalls):
         self, sketches: Sketches, pages: Sequence[str], bounds: npt.NDArray[np.int64], now: int
     ) -> Steps[Verdicts]:
         """See `Index.check`."""
-        batch = Batch(sketches, pages, bounds, now, self._settings)
+        batch = Batch(sketches, pages, bounds, now, self._settings, self._bodies)
         at = 0
         while at < len(pages):
-            stop = batch.group_end(at, layout.MOST_KEYS, self._growth)
-            at = yield from self._check_group(batch, range(at, stop))
-            yield from self._grow(batch)
+            at = yield from self._check_group(batch, range(at, batch.group_end(at)))
         return batch.verdicts()
 
     def lookup(
@@ -59,18 +61,19 @@ class RedisDecisions(RedisCalls):
         settings: Settings,
     ) -> Steps[Verdicts]:
         """See `Index.lookup`."""
-        batch = Batch(sketches, pages, bounds, now, settings)
+        batch = Batch(sketches, pages, bounds, now, settings, self._bodies)
         for page in range(len(pages)):
-            pending, states = yield from self._ask(batch, range(page, page + 1), look=True)
+            _, pending, states = yield from self._ask(batch, range(page, page + 1), look=True)
             for settled in decide(batch, pending, states):
-                batch.answer_lookup(settled)
+                if settled.found is not None:
+                    batch.fill_settled(settled, settled.found)
         return batch.verdicts()
 
     def _check_group(self, batch: Batch, pages: range) -> Steps[int]:
         """Check pages that fit one call, or one page that does not; the end of what was done."""
         for _ in range(MOST_TRIES):
-            is_large = batch.postings(pages) > batch.most_postings(layout.MOST_KEYS, self._growth)
-            pending, states = yield from self._ask(batch, pages, look=is_large)
+            is_large = batch.postings(pages) > layout.MOST_POSTINGS
+            end, pending, states = yield from self._ask(batch, pages, look=is_large)
             decisions = decide(batch, pending, states)
             settled, releases = yield from self._prepare_releases(batch, decisions, states)
             while decisions and settled:
@@ -80,7 +83,7 @@ class RedisDecisions(RedisCalls):
             if settled:
                 settled = yield from self._write_rest(batch, states, releases)
             if settled:
-                return max(states) + 1
+                return end
         raise IndexFailure(
             f"{batch.names[pages[0]]!r} changes faster than it can be checked: "
             "do not check one page id from many places at once"
@@ -88,50 +91,43 @@ class RedisDecisions(RedisCalls):
 
     def _ask(
         self, batch: Batch, pages: range, *, look: bool
-    ) -> Steps[tuple[list[Pending], dict[int, PageState]]]:
+    ) -> Steps[tuple[int, list[Pending], dict[int, PageState]]]:
         """Send blocks to check.lua, in as many calls as they need; take what it settled.
 
-        Returns what is left to decide, and what the index has of each page.
+        Returns the end of the pages that were judged, what is left to decide, and what the index
+        has of each page where something is left.
         """
         operation = os.urandom(8)
         pending: list[Pending] = []
         states: dict[int, PageState] = {}
-        rows = batch.rows(pages)
+        rows, end = batch.rows(pages), pages.stop
+        call = batch.call._replace(look=look)
         while True:
-            count = batch.rows_that_fit(rows, layout.MOST_KEYS, self._growth)
+            count = batch.rows_that_fit(rows)
             part, rows = rows[:count], rows[count:]
-            on_pages = sorted({int(batch.page_of[row]) for row in part}) if look else list(pages)
-            on_pages = on_pages or list(pages)
-            reply = yield from self._run(
-                "check",
-                batch,
-                part,
-                operation,
-                [
-                    b"".join(layout.pack_name(batch.names[page]) for page in on_pages),
-                    batch.pack_blocks(part, on_pages),
-                    b"".join(batch.body(row) for row in part),
-                ],
-                look=look,
-            )
-            _, _, _, page_replies, block_replies, originals = reply
+            on_pages = list(pages)
+            arguments = batch.pack_blocks(part, on_pages)
+            reply = yield from self._run("check", call, operation, arguments)
+            _, page_replies, entries, counted, candidates, originals = reply
             batch.learn(originals)
+            undecided = batch.take_entries(part, entries, counted)
+            if b"-" in page_replies:
+                end = pages.start + page_replies.index(b"-")
             for page, held in zip(on_pages, page_replies, strict=True):
-                if held == b"-":
-                    break
-                begun = NO_ENTRIES if look else NO_ENTRIES._replace(operation=operation)
-                entries = layout.read_entries(held) if held else begun
+                if held not in (b"", b"-") and page not in states:
+                    states[page] = PageState(page, layout.read_entries(held), is_known=True)
+            for at, answer in zip(undecided.tolist(), candidates, strict=True):
+                row = int(part[at])
+                page = int(batch.page_of[row])
+                pending.append(Pending(row, page, layout.read_candidates(answer)))
                 if page not in states:
-                    is_written = not held and not look
-                    states[page] = PageState(
-                        page, entries, is_known=bool(held), is_written=is_written
-                    )
-            for row, answer in zip(
-                part, block_replies, strict=False
-            ):  # fewer where pages were left
-                pending += batch.take_answer(row, answer, states[int(batch.page_of[row])])
-            if not rows:
-                return pending, states
+                    begun = NO_ENTRIES if look else NO_ENTRIES._replace(operation=operation)
+                    states[page] = PageState(page, begun, is_known=False, is_written=not look)
+                    states[page].counted |= batch.exact_marks(page)
+            if len(rows) == 0:
+                if look and not states:  # a page without a judged block has to be written as well
+                    states = {page: PageState(page, NO_ENTRIES, is_known=False) for page in pages}
+                return end, pending, states
 
     def _commit(
         self,
@@ -153,8 +149,8 @@ class RedisDecisions(RedisCalls):
             part: list[int] = []
             postings = 0
             for at in order:
-                postings += decisions[at].postings
-                if part and postings > batch.most_postings(layout.MOST_KEYS, self._growth):
+                postings += len(decisions[at].fields)
+                if part and postings > layout.MOST_POSTINGS:
                     break
                 part.append(at)
             order = order[len(part) :]
@@ -165,34 +161,36 @@ class RedisDecisions(RedisCalls):
             releases = []
             if reply is None:
                 return False, []
-            for at, answer in zip(part, reply, strict=True):
+            _, _, entries, counted, candidates, _ = reply
+            answers = iter(candidates)
+            counts = iter(struct.iter_unpack("<II", counted))
+            for at, (entry,) in zip(part, struct.iter_unpack("<I", entries), strict=True):
                 settled = decisions[at]
-                if answer[:1] in (b"N", b"E"):
-                    made[settled.number] = int.from_bytes(answer[1:5], "little")
-                    batch.take_settled(settled, answer, states)
-                elif answer == b"G":
-                    gone.append(settled.row)
+                if entry:
+                    made[settled.number] = entry & ~layout.REPEAT_ENTRY
+                    batch.take_settled(settled, entry, counts)
+                elif answer := next(answers):
+                    ids = layout.read_candidates(answer)
+                    left.append(Pending(settled.row, settled.page, ids))
                 else:
-                    left += batch.take_answer(settled.row, answer, states[settled.page])
+                    gone.append(settled.row)
         while gone:
-            count = batch.rows_that_fit(gone, layout.MOST_KEYS, self._growth)
-            left += yield from self._look_again(batch, gone[:count])
-            gone = gone[count:]
+            rows = np.array(sorted(gone), dtype=np.int64)
+            count = batch.rows_that_fit(rows)
+            left += yield from self._look_again(batch, rows[:count])
+            gone = rows[count:].tolist()
         return True, left
 
-    def _look_again(self, batch: Batch, rows: Sequence[int]) -> Steps[list[Pending]]:
+    def _look_again(self, batch: Batch, rows: npt.NDArray[np.int64]) -> Steps[list[Pending]]:
         """Ask anew for the candidates of blocks whose original was released meanwhile."""
-        pages = sorted({int(batch.page_of[row]) for row in rows})
-        arguments = [
-            b"".join(layout.pack_name(batch.names[page]) for page in pages),
-            batch.pack_blocks(rows, pages),
-            b"".join(batch.body(row) for row in rows),
-        ]
-        reply = yield from self._run("check", batch, rows, os.urandom(8), arguments, look=True)
+        pages = np.unique(batch.page_of[rows]).tolist()
+        call = batch.call._replace(look=True)
+        arguments = batch.pack_blocks(rows, pages)
+        reply = yield from self._run("check", call, os.urandom(8), arguments)
         batch.learn(reply[5])
         return [
             Pending(row, int(batch.page_of[row]), layout.read_candidates(answer))
-            for row, answer in zip(rows, reply[4], strict=True)
+            for row, answer in zip(rows.tolist(), reply[4], strict=True)
         ]
 
     def _send_commit(
@@ -203,8 +201,8 @@ class RedisDecisions(RedisCalls):
         operation: bytes,
         made: dict[int, int],
         releases: Sequence[Release],
-    ) -> Steps[list[bytes] | None]:
-        """One call of commit.lua with decisions on blocks; None: a page moved."""
+    ) -> Steps[list[Any] | None]:
+        """One call of commit.lua with decisions on blocks; its reply, or None: a page moved."""
         on_pages = sorted({settled.page for settled in decisions})
         places = {page: at for at, page in enumerate(on_pages)}
         withdrawals = b"".join(
@@ -219,37 +217,38 @@ class RedisDecisions(RedisCalls):
                     action, original = Settled.REPEAT, made[original]
                 else:
                     original = numbers.get(original, len(decisions))
-            head, body = layout.pack_settled(
+            body = batch.body(settled.row)
+            head, packed = layout.pack_settled(
                 places[settled.page],
                 batch.place_of(settled.row),
                 action,
-                settled.postings,
+                len(settled.fields),
                 original,
                 settled.verified,
-                batch.body(settled.row) if settled.postings else batch.body(settled.row)[:4],
+                body if settled.action == Settled.ADD else body[:4],
                 elsewhere=settled.elsewhere,
             )
             heads.append(head)
-            bodies.append(body)
-        adding = [settled.row for settled in decisions if settled.postings]
+            bodies.append(packed)
         changes = [
             states[page].change(batch.names[page], batch.judged_on(page)) for page in on_pages
         ]
-        reply = yield from self._run(
-            "commit",
-            batch,
-            adding,
-            operation,
-            [b"".join(change.pack() for change in changes), b"".join(heads), b"".join(bodies)],
-            tail=[_pack_releases(releases), withdrawals],
-            more_fields=_all_fields(releases),
-        )
+        fields = [*(settled.fields for settled in decisions), *(each.fields for each in releases)]
+        arguments = [
+            b"".join(change.pack() for change in changes),
+            b"".join(heads),
+            b"".join(bodies),
+            _pack_all(fields),
+            _pack_releases(releases),
+            withdrawals,
+        ]
+        reply = yield from self._run("commit", batch.call, operation, arguments)
         if reply[0] == b"MOVED":
             return None
         batch.learn(reply[5])
         for page in on_pages:
             states[page].written(operation)
-        return list(reply[4])
+        return reply
 
     def _prepare_releases(
         self, batch: Batch, decisions: Sequence[Settled], states: dict[int, PageState]
@@ -264,11 +263,11 @@ class RedisDecisions(RedisCalls):
             gone = sorted(state.owned_before - state.claimed)
             if gone:
                 releases = yield from self._read_releases(gone)
-                postings = sum(settled.postings for settled in decisions)
+                postings = sum(len(settled.fields) for settled in decisions)
                 postings += sum(len(release.fields) for release in releases)
-                if postings <= batch.most_postings(layout.MOST_KEYS, self._growth):
+                if postings <= layout.MOST_POSTINGS:
                     return True, releases  # a page that is known comes by itself
-                done = yield from self._release(batch.names[page], state, releases, batch.now)
+                done = yield from self._release(batch.names[page], state, releases, batch.call)
                 return done, []
         return True, []
 
@@ -280,7 +279,7 @@ class RedisDecisions(RedisCalls):
             if not state.is_written:
                 change = state.change(batch.names[page], batch.judged_on(page))
                 counts = state.withdrawals()
-                reply = yield from self._change_page(change, counts, batch.now, releases)
+                reply = yield from self._change_page(change, counts, batch.call, releases)
                 if reply is None:
                     return False
                 state.written(reply)
@@ -290,66 +289,65 @@ class RedisDecisions(RedisCalls):
 
     def forget(self, page: str) -> Steps[bool]:
         """See `Index.forget`."""
+        name = page.encode("utf-8", "surrogatepass")
+        call = Batch.call_now(int(time.time()), self._settings, self._bodies)
         for _ in range(MOST_TRIES):
-            name = page.encode("utf-8", "surrogatepass")
-            (held,) = yield [Command("", [], ["HGET", self._names.of("pages"), name])]
+            found = yield [
+                Command("", [], ["HGET", self._names.of(f"pages{parity}"), name])
+                for parity in (0, 1)
+            ]
+            held = found[0] or found[1]
             if held is None:
                 return False
             state = PageState(0, layout.read_entries(held), is_known=True)
             releases = yield from self._read_releases(sorted(state.owned_before))
-            if not (yield from self._release(page, state, releases, 0)):
+            if not (yield from self._release(page, state, releases, call)):
                 continue
-            change = PageChange(page, state.operation, PageMode.DROP, layout.NO_CHUNK, 0)
-            if (yield from self._change_page(change, state.withdrawals(), 0)) is not None:
+            change = PageChange(page, state.operation, PageMode.DROP, 0)
+            if (yield from self._change_page(change, state.withdrawals(), call)) is not None:
                 return True
         raise IndexFailure(f"{page!r} changes faster than it can be forgotten: try again")
 
-    def _read_chunks(self, numbers: set[int]) -> Steps[dict[int, bytes]]:
-        """The chunks of records that are there, by number."""
-        if not numbers:
-            return {}
-        wanted = sorted(numbers)
-        fields = [number.to_bytes(4, "little") for number in wanted]
-        (blobs,) = yield [Command("", [], ["HMGET", self._names.of("records"), *fields])]
-        return {number: blob for number, blob in zip(wanted, blobs, strict=True) if blob}
-
     def _read_releases(self, ids: Sequence[int]) -> Steps[list[Release]]:
-        """What there is to remove of originals: the postings follow from the stored traces."""
-        chunks = yield from self._read_chunks({original >> 8 for original in ids})
-        bodies = {number: layout.read_chunk(blob) for number, blob in chunks.items()}
-        held = [
-            (original, body)
-            for original in ids
-            for body in bodies.get(original >> 8, [])[original & 255 : (original & 255) + 1]
-            if body
-        ]
-        if not held:
+        """What there is to remove of originals: the postings follow from what is stored."""
+        numbers = sorted({original // layout.CHUNK_ROOM for original in ids})
+        if not numbers:
             return []
-        traces = [np.frombuffer(body, dtype="<u2", offset=12) for _, body in held]
-        lengths = np.array([len(trace) for trace in traces], dtype=np.int64)
-        ends = np.cumsum(lengths)
-        spans = np.stack((ends - lengths, ends), axis=1)
-        key_spans, keys = keys_of_traces(np.concatenate(traces).astype(np.uint16), spans)
+        found = yield [
+            Command("", [], ["HMGET", self._names.of(f"records{parity}"), *numbers])
+            for parity in (0, 1)
+        ]
+        chunks = {
+            number: layout.read_chunk(even or odd)
+            for number, even, odd in zip(numbers, *found, strict=True)
+            if even or odd
+        }
+        held = []
+        for original in ids:
+            number, place = divmod(original, layout.CHUNK_ROOM)
+            bodies = chunks.get(number, [])
+            if place < len(bodies) and len(bodies[place]) >= HEAD_BYTES:
+                held.append((original, self._bodies.read(bodies[place])))
+        all_fields = self._bodies.fields([body for _, body in held])
         return [
-            Release(original, np.concatenate((_fingerprint(body), keys[slice(*key_spans[at])])))
-            for at, (original, body) in enumerate(held)
+            Release(original, fields)
+            for (original, _), fields in zip(held, all_fields, strict=True)
         ]
 
     def _release(
-        self, page: str, state: PageState, releases: Sequence[Release], now: int
+        self, page: str, state: PageState, releases: Sequence[Release], call: Call
     ) -> Steps[bool]:
         """Release originals that a page owns. False: the page is no longer as it was seen."""
         at = 0
         while at < len(releases):
-            most = Batch.most_postings(layout.MOST_KEYS, self._growth)
             stop, postings = at, 0
             while stop < len(releases) and (
-                stop == at or postings + len(releases[stop].fields) <= most
+                stop == at or postings + len(releases[stop].fields) <= layout.MOST_POSTINGS
             ):
                 postings += len(releases[stop].fields)
                 stop += 1
-            change = PageChange(page, state.operation, PageMode.KEEP, layout.NO_CHUNK, 0)
-            reply = yield from self._change_page(change, [], now, releases[at:stop])
+            change = PageChange(page, state.operation, PageMode.KEEP, 0)
+            reply = yield from self._change_page(change, [], call, releases[at:stop])
             if reply is None:
                 return False
             state.operation = reply
@@ -360,37 +358,26 @@ class RedisDecisions(RedisCalls):
         self,
         change: PageChange,
         counts: Sequence[tuple[int, int, int]],
-        now: int,
+        call: Call,
         releases: Sequence[Release] = (),
     ) -> Steps[bytes | None]:
         """A commit without blocks; its operation id, or None where the page moved."""
         operation = os.urandom(8)
-        fields = _all_fields(releases)
-        for _ in range(MOST_TRIES):
-            keys = self._names.fixed + self._growth.bucket_keys(self._names, fields)
-            arguments: list[bytes | int | str] = [
-                layout.pack_call(operation, now, self._growth),
-                change.pack(),
-                b"",
-                b"",
-                layout.pack_fields(fields),
-                _pack_releases(releases),
-                layout.pack_withdrawals(counts),
-            ]
-            (reply,) = yield [Command("commit", keys, arguments)]
-            if (yield from self._accept(reply)):
-                return None if reply[0] == b"MOVED" else operation
-        raise IndexFailure("the number of buckets keeps changing: too many clients at once")
+        arguments = [
+            change.pack(),
+            b"",
+            b"",
+            _pack_all([release.fields for release in releases]),
+            _pack_releases(releases),
+            layout.pack_withdrawals(counts),
+        ]
+        reply = yield from self._run("commit", call, operation, arguments)
+        return None if reply[0] == b"MOVED" else operation
 
 
-def _fingerprint(body: bytes) -> npt.NDArray[np.uint64]:
-    """uint64[1], the fingerprint's low half in a record's body."""
-    return np.frombuffer(body, dtype="<u8", count=1, offset=4).astype(np.uint64)
-
-
-def _all_fields(releases: Sequence[Release]) -> npt.NDArray[np.uint64]:
-    """What all their postings are made of."""
-    return np.concatenate([np.zeros(0, np.uint64), *(release.fields for release in releases)])
+def _pack_all(fields: Sequence[npt.NDArray[np.uint64]]) -> bytes:
+    """Fields of several blocks, back to back."""
+    return layout.pack_fields(np.concatenate([np.zeros(0, np.uint64), *fields]))
 
 
 def _pack_releases(releases: Sequence[Release]) -> bytes:

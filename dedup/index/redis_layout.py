@@ -19,31 +19,31 @@ import numpy.typing as npt
 
 from dedup.errors import IndexFailure
 
-FORMAT_VERSION = 1
-FIRST_BITS = 6
-"""An index begins with 64 buckets."""
+FORMAT_VERSION = 2
 
-FULL_BUCKET = 64
-"""Buckets split when they hold so many postings on average: listpacks that long are still quick to
-scan, and far from the 512 entries at which a server stops packing them."""
+FULLEST_BUCKET = 10
+"""Postings of a bucket on average; where there would be more, the next bucket splits into two.
+Fuller ones are a little leaner, and slower, since scripts read and write them whole."""
 
-MOST_KEYS = 900
-"""Keys of one call: some services take a thousand arguments at most."""
+MOST_POSTINGS = 1500
+"""Postings of one call: some 150 blocks, which keep a server busy for a few milliseconds."""
 
-SPLITS_PER_CALL = 8
-"""Buckets split after a call: a round ends long before the next one is due."""
+CHUNK_ROOM = 4
+"""Records in a chunk at most: an id is the chunk's number times this, plus the place in it. Larger
+chunks save some bytes a block, but scripts read them whole."""
 
 LONGEST_NAME = 0xFFFF
 """Bytes of a page's id."""
 
 REPEAT_ENTRY = 0x80000000
 NO_OPERATION = bytes(8)
-NO_CHUNK = 0xFFFFFFFF
+FIELD_BYTES = 5
+PARTS = ("pages", "records", "counts", "postings")
 
-_BLOCK = struct.Struct("<HBI")
+_CALL = struct.Struct("<IIBBBddd")
 _ORIGINAL = struct.Struct("<IIIIIH")
 _SETTLED = struct.Struct("<HIBBIBHI")
-_HEX = np.array([f"{value:02x}".encode() for value in range(256)], dtype="S2").view(np.uint16)
+BLOCK_HEAD = np.dtype([("page", "<u2"), ("postings", "u1"), ("length", "<u4")])
 
 
 @cache
@@ -61,63 +61,50 @@ class Names:
     namespace: str
 
     def of(self, what: str) -> bytes:
-        """The key of a singular thing: `head`, `pages`, `records`, `counts`."""
+        """The key of `head`, or of a part and a generation, as in `pages0`."""
         return f"dedup:{{{self.namespace}}}:{what}".encode()
 
     @property
-    def fixed(self) -> list[bytes]:
-        """The four keys that every call names first."""
-        return [self.of(what) for what in ("head", "pages", "records", "counts")]
-
-    def buckets(self, numbers: npt.NDArray[np.int64]) -> list[bytes]:
-        """The keys of posting buckets: six hexadecimal digits behind `k`."""
-        prefix = np.frombuffer(self.of("k"), dtype=np.uint8)
-        rows = np.empty((len(numbers), len(prefix) + 6), dtype=np.uint8)
-        rows[:, : len(prefix)] = prefix
-        for digit, shift in enumerate((16, 8, 0)):
-            pair = np.ascontiguousarray(_HEX[(numbers >> shift) & 255]).view(np.uint8)
-            at = len(prefix) + 2 * digit
-            rows[:, at : at + 2] = pair.reshape(-1, 2)
-        return list(rows.view(f"S{rows.shape[1]}").ravel().tolist())
-
-
-class Growth(NamedTuple):
-    """How many buckets there are: 2 ** bits; those below `cursor` were split (-1: none splits)."""
-
-    bits: int
-    cursor: int
+    def head(self) -> bytes:
+        """The key of the head."""
+        return self.of("head")
 
     @property
-    def is_splitting(self) -> bool:
-        """Whether a round is on, so that a posting may be in either of two buckets."""
-        return self.cursor >= 0
+    def all(self) -> list[bytes]:
+        """Every key, as check and commit name them."""
+        return [self.head, *(self.of(f"{part}{parity}") for parity in (0, 1) for part in PARTS)]
 
-    def keys_for(self, postings: int) -> int:
-        """How many keys a call with so many postings names."""
-        return postings * (2 if self.is_splitting else 1)
 
-    def bucket_keys(self, names: Names, fields: npt.NDArray[np.uint64]) -> list[bytes]:
-        """The buckets of postings: one key each, or two while buckets split."""
-        now = (fields & np.uint64(2**self.bits - 1)).astype(np.int64)
-        if not self.is_splitting:
-            return names.buckets(now)
-        both = np.stack((now & (2 ** (self.bits - 2) - 1), now), axis=1)
-        return names.buckets(both.ravel())
+class Call(NamedTuple):
+    """The first argument of check and commit, but for the operation.
+
+    Attributes:
+        now: seconds since 1970.
+        expire: after so many seconds an original that was not seen is gone (0: never).
+        bounds: what signatures are held to: the share of the pairs of both that a near one has in
+            common, that of its own of an excerpt, and the share of different pairs that texts have
+            which are not marked as repetitive.
+        signed: bodies have signatures.
+        look: nothing is to be changed.
+    """
+
+    now: int
+    expire: int
+    bounds: tuple[float, float, float]
+    signed: bool
+    look: bool = False
+
+    def pack(self, operation: bytes) -> bytes:
+        """As it is sent."""
+        return operation + _CALL.pack(
+            self.now, self.expire, FULLEST_BUCKET, self.look, self.signed, *self.bounds
+        )
 
 
 def pack_fields(keys: npt.NDArray[np.uint64]) -> bytes:
     """Fields of postings: the low 40 bits of each key."""
-    return keys.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :5].tobytes()
-
-
-def pack_body(position: int, fingerprint: int, trace: npt.NDArray[np.uint16]) -> bytes:
-    """A record's body: position, low half of the fingerprint, trace."""
-    return struct.pack("<IQ", position, fingerprint) + trace.astype("<u2").tobytes()
-
-
-def pack_call(operation: bytes, now: int, growth: Growth, *, look: bool = False) -> bytes:
-    """The first argument of check and commit."""
-    return operation + struct.pack("<IBBB", now, growth.bits, growth.is_splitting, look)
+    rows = keys.astype("<u8").view(np.uint8).reshape(-1, 8)
+    return rows[:, :FIELD_BYTES].tobytes()
 
 
 def pack_name(page: str) -> bytes:
@@ -135,13 +122,8 @@ def pack_name(page: str) -> bytes:
     return struct.pack("<H", len(name)) + name
 
 
-def pack_block(page: int, postings: int, body: int) -> bytes:
-    """A block of check's third argument."""
-    return _BLOCK.pack(page, postings, body)
-
-
 class Original(NamedTuple):
-    """An original as a reply describes it."""
+    """An original as a reply describes it; `body` is what the layout keeps of it (or its start)."""
 
     id: int
     first_seen: int
@@ -149,9 +131,7 @@ class Original(NamedTuple):
     seen: int
     pages: int
     page: str
-    position: int
-    fingerprint: int
-    trace: npt.NDArray[np.uint16]
+    body: bytes
 
 
 def read_original(data: bytes) -> Original:
@@ -159,14 +139,12 @@ def read_original(data: bytes) -> Original:
     number, first, last, seen, pages, length = _ORIGINAL.unpack_from(data)
     at = _ORIGINAL.size + length
     page = data[_ORIGINAL.size : at].decode("utf-8", "surrogatepass")
-    position, fingerprint = struct.unpack_from("<IQ", data, at)
-    trace = np.frombuffer(data, dtype="<u2", offset=at + 12)
-    return Original(number, first, last, seen, pages, page, position, fingerprint, trace)
+    return Original(number, first, last, seen, pages, page, data[at:])
 
 
 def read_candidates(reply: bytes) -> list[list[int]]:
     """The ids under each posting of an undecided block."""
-    found, at = [], 1
+    found, at = [], 0
     while at < len(reply):
         count = reply[at]
         found.append(list(struct.unpack_from(f"<{count}I", reply, at + 1)))
@@ -206,13 +184,11 @@ class PageChange(NamedTuple):
     page: str
     operation: bytes
     mode: PageMode
-    chunk: int
     entries: int
 
     def pack(self) -> bytes:
         """A page of commit's second argument."""
-        tail = struct.pack("<BII", self.mode, self.chunk, self.entries)
-        return pack_name(self.page) + self.operation + tail
+        return pack_name(self.page) + self.operation + struct.pack("<BI", self.mode, self.entries)
 
 
 def pack_settled(
@@ -244,7 +220,7 @@ def pack_withdrawals(counts: Iterable[tuple[int, int, int]]) -> bytes:
 
 
 def read_chunk(blob: bytes) -> list[bytes]:
-    """The bodies of a chunk of records, by ordinal; released ones are empty."""
+    """The bodies of a chunk of records, by place; released ones are empty."""
     length = int.from_bytes(blob[:2], "little")
     at = 10 + length
     count = blob[at]

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         normalise,
         release_unclaimed,
         scan_lines,
+        sign,
         sketch,
         slide_records,
         trace_keys,
@@ -63,6 +64,7 @@ else:
     normalise = _implementation.normalise
     release_unclaimed = _implementation.release_unclaimed
     scan_lines = _implementation.scan_lines
+    sign = _implementation.sign
     sketch = _implementation.sketch
     slide_records = _implementation.slide_records
     trace_keys = _implementation.trace_keys
@@ -79,6 +81,7 @@ __all__ = [
     "normalise",
     "release_unclaimed",
     "scan_lines",
+    "sign",
     "sketch",
     "slide_records",
     "trace_keys",

@@ -1,154 +1,200 @@
 -- check.lua: judge blocks of whole pages, as far as that needs no similarity; add what is plainly new.
 --
--- A block whose text the index holds is an exact repeat: counted. A block that shares no key with any
--- original is new: added. Every other block is undecided: nothing is changed for it, and the ids under
--- each of its keys come back, with the originals, for the client to verify and commit.lua to settle.
--- Undecided too are blocks that share a key with an undecided one before them, and all blocks of a
--- page that the index knows. Such a page may release originals, so it is taken by itself: the pages from
--- it on, or those after it where it comes first, are left alone. Sent again under its operation id, it
--- finds what it did and says so.
+-- A block whose text the index holds is an exact repeat: counted. A block none of whose candidates
+-- (originals under one of its keys) can be like it is new: added. Every other block is undecided:
+-- nothing is changed for it, and its candidates come back for the client to verify and commit.lua to
+-- settle. Undecided too are blocks that share a key with an undecided one before them, and all blocks
+-- of a page that the index knows. Such a page may release originals, so it is taken by itself: the
+-- pages from it on, or those after it where it comes first, are left alone. Sent again under its
+-- operation id, it finds what it did and says so.
 --
--- KEYS  1 header  2 pages  3 records  4 counters  5.. buckets: one for each posting, in order; while
---       buckets split two for each: before and after
--- ARGV  1 call: operation id (8), now (u32), bits (u8), splitting (u8), look (u8: change nothing)
+-- KEYS  as in _shared.lua
+-- ARGV  1 call, as in _shared.lua
 --       2 pages: of each, length of its id (u16) and its id
 --       3 blocks: of each, page (u16, from 0), postings (u8), length of its body (u32)
---       4 bodies back to back: position (u32), fingerprint (8), trace (2 bytes a token)
+--       4 bodies back to back
 --       5 postings back to back: 5 bytes each; of a block the fingerprint's first, then the keys'
--- RETURNS  {"CLOSED"}: there is no index here; {"STALE", bits, cursor}: the client's are not those; or
---       {"OK", cursor, postings, pages, blocks, originals}:
---       pages: of each "", or its entries where the index knew it before, or "-": left alone
---       blocks: of each "N" id (u32), "E" id, seen, pages (u32 each), or "U" and of each posting a count (u8) and ids;
---         none for blocks of pages left alone
---       originals: those that blocks name (see describe)
+-- RETURNS  {"CLOSED"}: there is no index here; {"FULL"}: no id is left; or
+--       {"OK", pages, entries, counted, undecided, originals}:
+--       pages: of each "", or its value where the index knew it before, or "-": left alone
+--       entries: of each block of a page not left alone its entry (u32, as in a page's value)
+--       counted: of each block that is a repeat, seen and pages of its original (u32 each)
+--       undecided: of each undecided block, of each posting a count (u8) and ids (u32)
+--       originals: those that repeats and undecided blocks name (see describe)
 
+if next_chunk >= 33000000 then return {'FULL'} end
 local names, entries, known, replayed, indexes, page_chunk = {}, {}, {}, {}, {}, {}
-local page_replies, at, count, last_page = {}, 1, 0, nil
+local page_replies, at, pages, last_page = {}, 1, 0, nil
 while at <= #ARGV[2] do
   local length
   length, at = read('<I2', ARGV[2], at)
-  local name = sub(ARGV[2], at, at + length - 1)
-  at = at + length
-  names[count], entries[count], indexes[count] = name, {}, 0
-  local held = not last_page and call('HGET', PAGES, name)
-  page_replies[count + 1] = last_page and '-' or ''
+  names[pages + 1] = sub(ARGV[2], at, at + length - 1)
+  at, pages = at + length, pages + 1
+end
+local values = pages > 0 and call('HMGET', fresh.pages, unpack(names)) or {}
+for page = 0, pages - 1 do
+  local held = not last_page and (values[page + 1] or old and page_value(names[page + 1]))
+  entries[page], indexes[page] = {}, 0
+  page_replies[page + 1] = last_page and '-' or ''
   if held and sub(held, 1, 8) == operation then
-    replayed[count] = held
-  elseif held and not look and count > 0 then
-    last_page = count - 1
-    page_replies[count + 1] = '-'
+    replayed[page] = held
+  elseif held and not look and page > 0 then
+    last_page = page - 1
+    page_replies[page + 1] = '-'
   elseif held then
-    known[count] = true
-    page_replies[count + 1] = held
-    if not look then last_page = count end
+    known[page] = true
+    page_replies[page + 1] = held
+    if not look then last_page = page end
   end
-  count = count + 1
 end
 
-local block_replies, waiting, any_waiting = {}, {}, false
-local new_postings, originals, repeats = 0, 0, 0
-local counted = {}
+local undecided, waiting, any_waiting = {}, {}, false
+local marks, told = {}, {}
 
--- The original with this very text; "" where the fingerprint's field is free, nil where others hold it.
-local function find_exact(number, body)
-  local key, field = place(number)
-  local ids = call('HGET', key, field)
-  if not ids then return '' end
-  local text = sub(body, 5)
-  for i = 1, #ids, 4 do
-    local id = read('<I4', ids, i)
-    if sub(body_of(id), 5) == text then return id end
+-- A signature is a set of 256 bits, one for each pair of tokens by its hash, behind their number. So
+-- the bits that the shorter of two texts has and the longer lacks stand for at least so many pairs
+-- that are missing there.
+local SIGNATURE, bits_in = '<I2' .. rep('I2', 16), {[0] = 0}
+local function count_bits(word)
+  local bits, rest = 0, word
+  while rest > 0 do
+    bits, rest = bits + rest % 2, floor(rest / 2)
   end
-  return nil
+  bits_in[word] = bits
+  return bits
 end
 
--- Add a block unless one of its keys is taken; nothing is left behind then.
-local function try_to_add(page, first, stop, body)
-  local number = page_chunk[page]
-  local chunk = number and chunks[number]
-  if chunk and chunk.count == 255 then chunk, number = nil, nil end
-  local id = chunk and number * 256 + chunk.count or next_chunk * 256
-  local packed = pack('<I4', id)
-  for i = first, stop do
-    local key, field = place(i)
-    if call('HSETNX', key, field, packed) == 0 then
-      for j = first, i - 1 do
-        local other, its = place(j)
-        call('HDEL', other, its)
+-- Whether a block and another cannot be alike: of the shorter one's pairs more are missing in the
+-- longer than any rule allows. Repetitive texts are marked (top bit of the position) and left to the
+-- client: the number of their tokens says little of that of their pairs.
+local function signature(text, start, stop)
+  local found = {read(SIGNATURE, text, start + 12)}
+  found.length, found.marked = stop - start + 1, byte(text, start + 3) > 127
+  return found
+end
+local function are_unlike(one, other)
+  if one.marked or other.marked then return false end
+  local short, long = one, other
+  if other.length < one.length then short, long = other, one end
+  local missed = short[1]
+  for i = 2, 17 do
+    local shared = band(short[i], long[i])
+    if shared > 0 then missed = missed - (bits_in[shared] or count_bits(shared)) end
+  end
+  -- A text of n tokens has up to n + 1 pairs, pads included, and without a mark not many fewer.
+  local most, both = (short.length - 44) / 2, (short.length + long.length - 96) / 2
+  return missed > most - near * (varied * both + 4) and missed > (1 - contained) * most
+end
+
+local signatures = {}
+local function signature_of(id)
+  local found = signatures[id]
+  if not found then
+    local chunk = load_chunk(floor(id / ROOM))
+    if chunk.bodies then
+      local body = body_of(id)
+      found = signature(body, 1, #body)
+    else
+      found = signature(chunk.blob, span_of(chunk, id % ROOM))
+    end
+    signatures[id] = found
+  end
+  return found
+end
+
+-- Judge one block: its entry (0: undecided), which of its candidates are worthless, its signature.
+local function judge(page, first, stop, body)
+  local own
+  if any_waiting then
+    for i = first, stop do
+      for _, other in ipairs(waiting[fields[i]] or {}) do
+        own = own or signed and signature(body, 1, #body)
+        if not (own and are_unlike(own, other)) then return 0 end
       end
-      return nil
     end
   end
-  local made
-  made, page_chunk[page] = new_record(number, names[page], body)
-  return made
+  if all_free(first, stop) then
+    local id
+    id, page_chunk[page] = new_record(page_chunk[page], names[page + 1], now, body)
+    add_postings(first, stop, id, true)
+    return id
+  end
+  local text = sub(body, 5, 12)
+  for _, id in ipairs(ids_under(first) or {}) do
+    if sub(body_of(id), 5, 12) == text then
+      -- An undecided block before may repeat the same original: counts come in the order of blocks.
+      if described[id] == 2 then return 0 end
+      local mark = page .. ':' .. id
+      local elsewhere = name_of(load_chunk(floor(id / ROOM))) ~= names[page + 1] and not marks[mark]
+      id = renew(id, first, stop)
+      marks[page .. ':' .. id] = true
+      count_repeat(id, elsewhere)
+      return id + REPEAT
+    end
+  end
+  local worthless = {}
+  for i = first, stop do
+    for _, id in ipairs(ids_under(i) or {}) do
+      if not worthless[id] then
+        own = own or signed and signature(body, 1, #body)
+        worthless[id] = own and are_unlike(own, signature_of(id))
+        if not worthless[id] then return 0, worthless end
+      end
+    end
+  end
+  local id
+  id, page_chunk[page] = new_record(page_chunk[page], names[page + 1], now, body)
+  add_postings(first, stop, id)
+  return id
 end
 
-local posting, body_at = 1, 1
-at = 1
-for block = 1, #ARGV[3] / 7 do
-  local page, size, length
-  page, size, length, at = read('<I2BI4', ARGV[3], at)
-  local body = sub(ARGV[4], body_at, body_at + length - 1)
-  local first, stop = posting, posting + size - 1
+-- Entries as they are kept.
+local function pack_entries(list)
+  local parts = {}
+  for from = 1, #list, PART do
+    local to = min(from + PART - 1, #list)
+    parts[#parts + 1] = pack('<' .. rep('I4', to - from + 1), unpack(list, from, to))
+  end
+  return concat(parts)
+end
+
+local packed, posting, body_at = {}, 1, 1
+local blocks = #ARGV[3] / 7
+local heads = slices(ARGV[3], 'I2BI4', 7, 1, blocks)
+for block = 1, blocks do
+  local page, size, length = heads[3 * block - 2], heads[3 * block - 1], heads[3 * block]
+  local first, stop, from = posting, posting + size - 1, body_at
   posting, body_at = posting + size, body_at + length
   if last_page and page > last_page then break end
-  local index = indexes[page]
+  local index, entry, worthless, body = indexes[page], 0, nil, sub(ARGV[4], from, body_at - 1)
   indexes[page] = index + 1
-  local entry, reply = 0, nil
   if replayed[page] then
     entry = read('<I4', replayed[page], 9 + 4 * index)
-    if entry >= 2147483648 then
-      reply = repeat_reply(entry - 2147483648)
-    elseif entry > 0 then
-      reply = 'N' .. pack('<I4', entry)
-    end
+    if entry >= REPEAT then tell_counts(forwarded(entry - REPEAT)) end
   elseif not look and not known[page] then
-    local held = false
-    if any_waiting then
-      for i = first, stop do
-        local _, field = place(i)
-        held = held or waiting[field]
-      end
-    end
-    local exact = not held and find_exact(first, body)
-    -- An undecided block before may repeat the same original: counts come in the order of blocks.
-    if exact and described[exact] == 2 then exact = false end
-    if exact == '' then
-      local id = try_to_add(page, first, stop, body)
-      if id then
-        entry, reply = id, 'N' .. pack('<I4', id)
-        new_postings, originals = new_postings + size, originals + 1
-      end
-    elseif exact then
-      local mark = page .. ':' .. exact
-      local elsewhere = load_chunk(floor(exact / 256)).name ~= names[page] and not counted[mark]
-      counted[mark] = true
-      entry, reply = exact + 2147483648, count_repeat(exact, elsewhere)
-      repeats = repeats + 1
-    end
+    entry, worthless = judge(page, first, stop, body)
   end
-  if not reply then
-    reply = candidates(first, size)
+  if entry == 0 then
+    undecided[#undecided + 1] = candidates(first, stop, worthless)
     any_waiting = true
     for i = first, stop do
-      local _, field = place(i)
-      waiting[field] = true
+      local others = waiting[fields[i]]
+      if not others then
+        others = {}
+        waiting[fields[i]] = others
+      end
+      others[#others + 1] = signed and signature(body, 1, #body) or {marked = true}
     end
   end
-  entries[page][index + 1] = pack('<I4', entry)
-  block_replies[block] = reply
+  packed[block], entries[page][index + 1] = entry, entry
 end
 
 if not look then
-  local pages = 0
-  for page = 0, last_page or count - 1 do
+  for page = 0, last_page or pages - 1 do
     if not known[page] and not replayed[page] then
-      call('HSET', PAGES, names[page], operation .. table.concat(entries[page]))
-      pages = pages + 1
+      set_page(names[page + 1], operation .. pack_entries(entries[page]), false)
     end
   end
-  save_chunks()
-  count_in_header({postings = new_postings, originals = originals, repeats = repeats, pages = pages})
+  save()
 end
-return {'OK', cursor, call('HGET', HEADER, 'postings'), page_replies, block_replies, descriptions}
+return {'OK', page_replies, pack_entries(packed), concat(counted), undecided, descriptions}

@@ -215,6 +215,18 @@ static verdict judge_candidate(judge_scratch *j, const verdict_rule *rule, const
     return part;
 }
 
+/* A set of 256 bits, one for each plain 2-shingle by its hash: a bit that one text has and another
+ * lacks stands for a shingle, at least one, that the other lacks. */
+enum { SIGNATURE_BYTES = 32 };
+
+INLINE void sign_trace(const u16 *trace, size_t tokens, u8 *signature) {
+    memset(signature, 0, SIGNATURE_BYTES);
+    for (size_t i = 1; i < tokens; i++) {
+        u32 bit = (((u32)trace[i - 1] << 16 | trace[i]) * P32_1) >> 24;
+        signature[bit >> 3] |= (u8)(1 << (bit & 7));
+    }
+}
+
 /* Whether verdict `a` is to be preferred to the best so far: near before excerpt before extension,
  * then the higher similarity. The caller visits candidates by ascending id, so ties keep the lowest. */
 INLINE int better_verdict(verdict a, verdict best) {

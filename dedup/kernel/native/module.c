@@ -16,6 +16,7 @@ static PyMethodDef METHODS[] = {
     {"minhash", kernel_minhash, METH_VARARGS, NULL},
     {"trace_keys", kernel_trace_keys, METH_VARARGS, NULL},
     {"judge", kernel_judge, METH_VARARGS, NULL},
+    {"sign", kernel_sign, METH_VARARGS, NULL},
     {"check_blocks", kernel_check_blocks, METH_VARARGS, NULL},
     {"withdraw_page", kernel_withdraw_page, METH_VARARGS, NULL},
     {"release_unclaimed", kernel_release_unclaimed, METH_VARARGS, NULL},

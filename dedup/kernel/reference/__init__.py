@@ -11,7 +11,7 @@ from dedup.kernel.reference.index import (
     slide_records,
     withdraw_page,
 )
-from dedup.kernel.reference.judge import judge
+from dedup.kernel.reference.judge import judge, sign
 from dedup.kernel.reference.lines import scan_lines
 from dedup.kernel.reference.minhash import minhash
 from dedup.kernel.reference.sketch import normalise, sketch, trace_keys
@@ -25,6 +25,7 @@ __all__ = [
     "normalise",
     "release_unclaimed",
     "scan_lines",
+    "sign",
     "sketch",
     "slide_records",
     "trace_keys",

@@ -12,6 +12,9 @@ import numpy.typing as npt
 from dedup.kernel.kinds import VerdictKind
 from dedup.kernel.reference.tokens import PAD_END, PAD_START
 
+PRIME = 0x9E3779B1
+"""XXH32's first prime: spreads shingles over the bits of a signature."""
+
 
 class Verdict(NamedTuple):
     """The verdict on a block against one original."""
@@ -64,6 +67,32 @@ def judge(
         block = traces[slice(*spans.reshape(-1, 2)[a])].tolist()
         original = other_traces[slice(*other_spans.reshape(-1, 2)[b])].tolist()
         kinds[i], similarity[i], containment[i] = judge_pair(values, block, original)
+
+
+def sign(
+    traces: npt.NDArray[np.uint16],
+    spans: npt.NDArray[np.int64],
+    signatures: npt.NDArray[np.uint8],
+    counts: npt.NDArray[np.int64],
+) -> None:
+    """Signatures of traces: sets of 256 bits, one for each plain 2-shingle by its hash.
+
+    A bit that one text has and another lacks stands for at least one shingle that the other lacks.
+
+    Args:
+        traces: uint16, traces of blocks.
+        spans: int64[n, 2], where each block's trace starts and ends in `traces`.
+        signatures: uint8[n, 32], gets the sets.
+        counts: int64[n], gets the number of distinct padded 2-shingles.
+    """
+    signatures = signatures.reshape(-1, 32)
+    signatures[:] = 0
+    for i, span in enumerate(spans.reshape(-1, 2).tolist()):
+        trace = traces[slice(*span)].tolist()
+        counts[i] = len(shingles([PAD_START, *trace, PAD_END]))
+        for left, right in shingles(trace):
+            bit = ((left << 16 | right) * PRIME & 0xFFFFFFFF) >> 24
+            signatures[i, bit >> 3] |= 1 << (bit & 7)
 
 
 def judge_pair(rule: Rule, block: Sequence[int], original: Sequence[int]) -> Verdict:
