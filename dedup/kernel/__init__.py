@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         minhash,
         move_postings,
         normalise,
+        release_expired,
         release_unclaimed,
         scan_lines,
         sketch,
@@ -61,6 +62,7 @@ else:
     minhash = _implementation.minhash
     move_postings = _implementation.move_postings
     normalise = _implementation.normalise
+    release_expired = _implementation.release_expired
     release_unclaimed = _implementation.release_unclaimed
     scan_lines = _implementation.scan_lines
     sketch = _implementation.sketch
@@ -77,6 +79,7 @@ __all__ = [
     "minhash",
     "move_postings",
     "normalise",
+    "release_expired",
     "release_unclaimed",
     "scan_lines",
     "sketch",
