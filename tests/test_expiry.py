@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,7 +19,7 @@ from test_index import A_NEAR, EXPIRING, LONG, SHORT, TEASER, A, B, Open, kinds,
 from test_index import page_of as joined
 from test_sketch import sketch
 
-from dedup import Deduper, Report, Settings, SettingsError, async_detector, detector
+from dedup import AsyncDeduper, Deduper, Report, Settings, SettingsError, async_detector, detector
 from dedup.index import memory
 from dedup.kernel.kinds import VerdictKind
 from dedup.kernel.reference.judge import Rule, Verdict, is_better, judge_pair
@@ -271,6 +272,21 @@ def test_a_clock_set_back_is_swept_by(clock: Clock) -> None:
         deduper.check(" ".join(f"{word}{n}" for word in A.split()), page=f"page {n}")
         clock.wait(0.7 * DURATION)
     assert deduper.stats().pages <= 4
+
+
+def test_the_asynchronous_one(clock: Clock) -> None:
+    """An asynchronous deduper has the same clock and the same setting."""
+
+    async def job() -> None:
+        async with AsyncDeduper(expire_after=timedelta(seconds=DURATION)) as deduper:
+            await deduper.check(A, page="p")
+            clock.wait(DURATION)
+            assert (await deduper.lookup(A)).repeats
+            clock.wait(1)
+            assert not (await deduper.lookup(A)).repeats
+            assert not (await deduper.check(A, page="q")).repeats
+
+    asyncio.run(job())
 
 
 # ---- a plain model -------------------------------------------------------------------------------

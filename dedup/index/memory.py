@@ -265,7 +265,10 @@ class MemoryIndex:
             number = self._log.numbers.get(page)
             if number is None:
                 return False
-            self._forget_number(number)
+            held = self._log.of(number).copy()
+            kernel.withdraw_page(self._tables.columns, held, number)
+            kernel.release_unclaimed(self._tables.columns, held, number)
+            self._log.drop_page(number)
             self._compact_where_worth_it()
             return True
 
@@ -328,19 +331,13 @@ class MemoryIndex:
         if duration is None or abs(now - self._swept) * SWEEPS < duration:
             return
         self._swept = now
-        before = self._expired_before(now)
+        before, columns = self._expired_before(now), self._tables.columns
         owners = np.zeros(len(self._log.names), dtype=np.uint8)
-        kernel.release_expired(self._tables.columns, before, owners)
+        kernel.release_expired(columns, before, owners)
         for number in np.flatnonzero(self._log.checked_before(before) & (owners == 0)).tolist():
-            self._forget_number(number)
+            kernel.withdraw_page(columns, self._log.of(number), number)
+            self._log.drop_page(number)
         self._compact_where_worth_it()
-
-    def _forget_number(self, number: int) -> None:
-        """Remove a page, what it owns and what it counted."""
-        held = self._log.of(number).copy()
-        kernel.withdraw_page(self._tables.columns, held, number)
-        kernel.release_unclaimed(self._tables.columns, held, number)
-        self._log.drop_page(number)
 
     def _compact_where_worth_it(self) -> None:
         """Squeeze out what was released, once it is worth a pass over everything."""
