@@ -7,8 +7,10 @@ come from (keywords, a file, the environment) or what uses them.
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from datetime import timedelta
 from typing import Any
 
 from dedup.errors import SettingsError
@@ -34,6 +36,10 @@ class Settings:
         keep: what an index in a store keeps of an original: `"traces"`, from which similarity is
             computed; `"text"`, traces and the text itself; or `"keys"`, the leanest: then verdicts
             are estimated from shared keys, and not verified.
+        expire_after: an original that was not seen for so long is no longer there: seconds (over 0;
+            times are kept in whole seconds), or a `datetime.timedelta`, which becomes seconds. To
+            be seen is to be new, to be repeated, or to be met again on its own page. None: it stays
+            for good.
     """
 
     threshold: float = 0.5
@@ -42,6 +48,7 @@ class Settings:
     excerpt_shingles: int = 8
     excerpt_ratio: float = 0.8
     keep: str = "traces"
+    expire_after: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse a value that cannot be meant.
@@ -57,7 +64,9 @@ class Settings:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**31:
                 raise SettingsError(f"{name}={value!r}: give a whole number from 1 on")
-
+        if self.expire_after is not None:
+            # The one way to set a field of a frozen dataclass: plain seconds, for `to_mapping`.
+            object.__setattr__(self, "expire_after", _seconds(self.expire_after))
         if self.keep not in KEEPS:
             raise SettingsError(f"keep={self.keep!r}: use one of {', '.join(KEEPS)}")
 
@@ -79,3 +88,15 @@ class Settings:
     def to_mapping(self) -> dict[str, Any]:
         """The settings as plain values, for an index header or a report."""
         return asdict(self)
+
+
+def _seconds(duration: Any) -> float:
+    """A duration as seconds."""
+    value = duration.total_seconds() if isinstance(duration, timedelta) else duration
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and 0 < value <= sys.float_info.max:
+        return float(value)
+    raise SettingsError(
+        f"expire_after={duration!r}: give a timedelta or a number of seconds over 0, or None "
+        "to keep originals for good"
+    )

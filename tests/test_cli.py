@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import dedup
 from dedup.cli import dedup as command_line
 from dedup.cli import run
 from dedup.cli.check import check
+from dedup.cli.options import duration
 from dedup.inputs import check_inputs, find
 from dedup.reports import JsonReport, Result
 from dedup.settings import Settings
@@ -214,6 +216,22 @@ def test_options_reach_the_verdicts(capfd: pytest.CaptureFixture[str]) -> None:
     assert " near " in capfd.readouterr().out
     assert run(["check", "near.txt", "--threshold", "0.9"]) == 0
     assert run(["check", "twice.txt", "--min-words", "50"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("0.5", 0.5), ("45s", 45), ("90m", 5400), ("1.5D", 129_600), (" 2w ", 1_209_600)],
+)
+def test_durations(text: str, seconds: float) -> None:
+    """A duration is a number of seconds, or of what its letter says."""
+    assert duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "d", "7 d", "-1", "1e3", "7x", "7dd", "٣d", "inf", "0"])
+def test_bad_durations(text: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """What is no duration is an error that says what is."""
+    assert run(["check", "once.txt", "--expire-after", text]) == 2
+    assert re.search(r"(expire-after': '.*'|expire_after=0.0): give a", capfd.readouterr().err)
 
 
 @pytest.mark.parametrize("page_format", ["text", "json", "jsonl"])

@@ -92,3 +92,14 @@ def test_the_index_keeps_its_settings(index: list[str], capsys: pytest.CaptureFi
     assert "threshold 0.9" in capsys.readouterr().out
     with Deduper(index[1], namespace=index[3], threshold=0.9) as deduper:
         assert deduper.stats().pages == 3
+
+
+@pytest.mark.usefixtures("pages")
+def test_the_index_keeps_its_duration(index: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """How long originals live is the index's, too; commands that do not say are content with it."""
+    assert run(["check", "a", "--expire-after", "7d", *index]) == 0
+    assert run(["check", "b", *index]) == 1
+    assert run(["check", "b", "--expire-after", "8d", *index]) == 2
+    assert "expire_after=604800.0, and is opened with" in capsys.readouterr().err
+    assert run(["stats", *index]) == 0
+    assert "expire_after 604800.0" in capsys.readouterr().out

@@ -33,6 +33,9 @@ INDEXES: dict[str, tuple[str, Callable[[ServerKind], Any]] | None] = {
 }
 """How to start what each store needs; a new store joins here."""
 
+EXPIRING = ["memory"]
+"""The stores in which originals expire (test_expiry.py)."""
+
 A = "The harbour council said on Monday that three new cranes would not be ready before spring."
 B = "Nobody at the shipyard could explain why the paint on the old lighthouse had turned green."
 A_NEAR = A.replace("Monday", "Tuesday")

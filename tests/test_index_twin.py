@@ -18,7 +18,8 @@ from dedup.settings import Settings
 from dedup.verdict import rule_of
 
 BLOCKS = [A, B, LONG, TEASER, A.replace("Monday", "Friday"), "too short", B + " Twice."]
-SKETCHES = sketch(*BLOCKS)
+DURATION = 3
+"""Seconds after which an original that was not seen has expired."""
 
 
 def empty_columns() -> tuple[Any, ...]:
@@ -33,7 +34,9 @@ def empty_columns() -> tuple[Any, ...]:
     )
 
 
-def check(module: Any, columns: Any, overlay: Any, blocks: list[int], page: int) -> list[Any]:
+def check(
+    module: Any, columns: Any, overlay: Any, blocks: list[int], page: int, now: int
+) -> list[Any]:
     """check_blocks of one page; all outputs."""
     chosen = sketch(*(BLOCKS[block] for block in blocks))
     n = len(blocks)
@@ -51,9 +54,9 @@ def check(module: Any, columns: Any, overlay: Any, blocks: list[int], page: int)
         chosen.key_spans,
         chosen.keys,
     )
-    pages = np.array([page], np.uint32)
-    arguments = (batch, np.array([0, n]), pages, 7, 5, overlay is not None, rule_of(Settings()))
-    module.check_blocks(columns, overlay, *arguments, *out)
+    place = (np.array([0, n]), np.array([page], np.uint32))
+    arguments = (now, now - DURATION, 5, overlay is not None, rule_of(Settings()))
+    module.check_blocks(columns, overlay, batch, *place, *arguments, *out)
     return out
 
 
@@ -66,6 +69,7 @@ class Twins(RuleBasedStateMachine):
         self.modules: list[Any] = list(modules)
         self.columns = [empty_columns(), empty_columns()]
         self.log: dict[int, np.ndarray[Any, np.dtype[np.uint32]]] = {}
+        self.now = 100
 
     @rule(page=st.integers(0, 3), blocks=st.lists(st.integers(0, len(BLOCKS) - 1), max_size=5))
     def check_page(self, page: int, blocks: list[int]) -> None:
@@ -75,7 +79,7 @@ class Twins(RuleBasedStateMachine):
         for module, columns in zip(self.modules, self.columns, strict=True):
             if old is not None:
                 module.withdraw_page(columns, old, page)
-            results.append(check(module, columns, None, blocks, page))
+            results.append(check(module, columns, None, blocks, page, self.now))
             if old is not None:
                 module.release_unclaimed(columns, old, page)
         for first, second in zip(*results, strict=True):
@@ -87,13 +91,26 @@ class Twins(RuleBasedStateMachine):
         """Look blocks up over an overlay."""
         overlays = [empty_columns(), empty_columns()]
         results = [
-            check(module, columns, overlay, blocks, 99)
+            check(module, columns, overlay, blocks, 99, self.now)
             for module, columns, overlay in zip(self.modules, self.columns, overlays, strict=True)
         ]
         for first, second in zip(
             results[0] + list(overlays[0]), results[1] + list(overlays[1]), strict=True
         ):
             assert np.array_equal(first, second)
+
+    @rule(seconds=st.integers(1, DURATION + 1))
+    def wait(self, seconds: int) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+    @rule(pages=st.integers(0, 4))
+    def sweep(self, pages: int) -> None:
+        """Release what has expired."""
+        owners = [np.zeros(pages, np.uint8), np.zeros(pages, np.uint8)]
+        for module, columns, owns in zip(self.modules, self.columns, owners, strict=True):
+            module.release_expired(columns, self.now - DURATION, owns)
+        assert np.array_equal(owners[0], owners[1])
 
     @rule()
     def compact(self) -> None:

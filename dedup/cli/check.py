@@ -18,6 +18,7 @@ from dedup.cli.options import (
     ERROR,
     INDEX_OPTIONS,
     INTERRUPTED,
+    duration,
     format_option,
     output_option,
     with_options,
@@ -119,9 +120,18 @@ OPTIONS = (
 )
 """The options of `check` and `lookup`."""
 
+EXPIRE_OPTION = click.option(
+    "--expire-after",
+    type=duration,
+    metavar="DURATION",
+    show_default="never, or the index's own",
+    help="Drop originals that were not seen for so long: seconds, or 90m, 36h, 7d, 2w.",
+)
+"""For what adds to an index; it makes a difference to one that outlives its process."""
+
 
 @click.command(epilog=EPILOG)
-@with_options(*OPTIONS)
+@with_options(*OPTIONS, EXPIRE_OPTION)
 def check(**options: Any) -> int:
     """Find repeated blocks in pages, and remember them.
 
@@ -159,6 +169,7 @@ def judge(
     max_page_mb: float,
     quiet: bool,
     look_only: bool,
+    expire_after: float | None = None,
 ) -> int:
     """Judge pages, report, and return the exit status."""
     from dedup.cli import console  # noqa: PLC0415 - late, for a quick --help
@@ -177,7 +188,13 @@ def judge(
             max_bytes=int(max_page_mb * 1e6),
         )
         deduper = stack.enter_context(
-            open_deduper(index, namespace, threshold=threshold, min_words=min_words)
+            open_deduper(
+                index,
+                namespace,
+                threshold=threshold,
+                min_words=min_words,
+                expire_after=expire_after,
+            )
         )
         on_terminal = destination.to_stdout and console.is_terminal(sys.stdout)
         # Lines that stream to the same terminal would be torn by a progress line.

@@ -5,6 +5,7 @@ It knows nothing of what the commands do with them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -30,6 +31,20 @@ MIN_WORDS_OPTION: Decorator = click.option(
     "--min-words", type=int, default=5, show_default=True, help="Blocks with fewer are not judged."
 )
 """For commands without an index; with one, the index's own settings are the default."""
+
+
+SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+"""Seconds of each unit of a duration."""
+
+
+def duration(text: str) -> float:
+    """Seconds of a duration as it is written on a command line: `90`, `36h`, `1.5d`."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw]?)", text.strip(), re.ASCII | re.IGNORECASE)
+    if not match:
+        raise click.BadParameter(
+            f"{text!r}: give a number of seconds, or a number with s, m, h, d or w as in 7d"
+        )
+    return float(match[1]) * SECONDS[match[2].lower()]
 
 
 def format_option(formats: Iterable[str], description: str) -> Decorator:

@@ -33,7 +33,9 @@ def stats(index: str, namespace: str, report_format: str) -> int:
         "originals": f"{found.originals:,}",
         "repeats": f"{found.repeats:,}{share}",
         "bytes": f"{found.bytes:,}{size}",
-        "settings": ", ".join(f"{name} {value}" for name, value in settings.items()),
+        "settings": ", ".join(
+            f"{name} {value}" for name, value in settings.items() if value is not None
+        ),
     }
     for name, value in rows.items():
         click.echo(f"{name:<10} {value}")

@@ -2,6 +2,13 @@
 
 An index gets sketches and page ids, and answers with verdicts; it knows nothing of text, HTML or
 reports. Each operation is atomic.
+
+Expiry (`Settings.expire_after`): at the time `now` of an operation, an original with
+`last_seen < now - expire_after` does not exist: it is no candidate, and a block equal to it becomes
+a new original. To be new, to be repeated or to be met again on its own page sets `last_seen`; a
+lookup and an extension do not. A page that was not checked for so long and owns nothing alive may
+be forgotten at any time, with what it counted. What has expired may be counted in `stats` until a
+sweep; a sweep must come.
 """
 
 from __future__ import annotations

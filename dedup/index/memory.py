@@ -1,8 +1,9 @@
 """The index in this process: a posting table and an arena of originals, worked on by the kernel.
 
 Here is what the kernel leaves to Python: page numbers, the log of what each page owns and repeats,
-and room (arrays grow before a batch, and are compacted after much was released). The layout of the
-arrays is told in `kernel/native/index.h`. Thread-safe: one operation at a time.
+when to release what has expired, and room (arrays grow before a batch, and are compacted after much
+was released). The layout of the arrays is told in `kernel/native/index.h`. Thread-safe: one
+operation at a time.
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ still short at 0.8, and a step of a fifth leaves it two thirds to four fifths fu
 FIRST_SLOTS, FIRST_UNITS, FIRST_LOG = 1 << 10, 1 << 13, 1 << 10
 WORTH_COMPACTING = 1 << 20
 """Dead units (8 MiB), or log entries, that are worth a pass over everything."""
+SWEEPS = 4
+"""Passes over everything within `expire_after`: what has expired takes room for a quarter more."""
+NO_PAGE = 0xFFFFFFFF
+"""Stands for the time of a page's last check where a number is nobody's."""
 UNKNOWN_PAGE = 0xFFFFFFFE
 """The page number of a lookup under an id that the index does not know."""
 
@@ -97,23 +102,33 @@ class _Tables:
 
 
 class _PageLog:
-    """The entries of every page, back to back; a page that is checked again gets a new place."""
+    """The entries of every page, back to back; a page that is checked again gets a new place.
+
+    Numbers of pages that were dropped are given out again: no record names those any more.
+    """
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
         self.names: list[str | None] = []
         self.firsts = array("Q")
         self.counts = array("I")
+        self.checked = array("I")
+        self.free: list[int] = []
         self.entries = np.zeros(FIRST_LOG, dtype=np.uint32)
         self.used = self.dead = 0
 
     def add_page(self, name: str) -> int:
         """A number for a new page."""
-        number = len(self.names)
+        if self.free:
+            number = self.free.pop()
+            self.names[number] = name
+        else:
+            number = len(self.names)
+            self.names.append(name)
+            self.firsts.append(0)
+            self.counts.append(0)
+            self.checked.append(NO_PAGE)
         self.numbers[name] = number
-        self.names.append(name)
-        self.firsts.append(0)
-        self.counts.append(0)
         return number
 
     def of(self, number: int) -> npt.NDArray[np.uint32]:
@@ -122,9 +137,9 @@ class _PageLog:
         return self.entries[first : first + self.counts[number]]
 
     def write(
-        self, numbers: list[int], entries: npt.NDArray[np.uint32], counts: Sequence[int]
+        self, numbers: list[int], entries: npt.NDArray[np.uint32], counts: Sequence[int], now: int
     ) -> None:
-        """Write the entries of pages anew, back to back."""
+        """Write the entries of pages that were checked now, back to back."""
         if self.used + len(entries) > len(self.entries):
             room = self.used + len(entries)
             self.entries.resize(room + room // 16 + FIRST_LOG, refcheck=False)
@@ -132,6 +147,7 @@ class _PageLog:
         for number, count in zip(numbers, counts, strict=True):
             self.dead += self.counts[number]
             self.firsts[number], self.counts[number] = self.used, count
+            self.checked[number] = now
             self.used += count
 
     def drop_page(self, number: int) -> None:
@@ -142,6 +158,12 @@ class _PageLog:
         self.names[number] = None
         self.dead += self.counts[number]
         self.counts[number] = 0
+        self.checked[number] = NO_PAGE
+        self.free.append(number)
+
+    def checked_before(self, time: int) -> npt.NDArray[np.bool_]:
+        """Of each number, whether its page was last checked earlier."""
+        return np.array(self.checked, dtype=np.uint32) < time
 
     def rewrite(self, entries: npt.NDArray[np.uint32]) -> None:
         """Close the gaps, taking each live page's entries from `entries` (0: one to leave out)."""
@@ -167,7 +189,7 @@ class _PageLog:
         sample = self.names[:: max(1, len(self.names) // 1000)]
         names = sum(sys.getsizeof(name) for name in sample) * len(self.names) // max(1, len(sample))
         tables = sys.getsizeof(self.numbers) + sys.getsizeof(self.names) + 28 * len(self.names)
-        columns = 8 * len(self.firsts) + 4 * len(self.counts)
+        columns = 8 * len(self.firsts) + 8 * len(self.counts)
         return self.entries.nbytes + names + tables + columns
 
 
@@ -185,6 +207,7 @@ class MemoryIndex:
         self._lock = threading.Lock()
         self._tables = _Tables()
         self._log = _PageLog()
+        self._swept = 0
 
     @staticmethod
     def stored_settings(url: str, namespace: str) -> Settings | None:  # noqa: ARG004 - as others
@@ -195,8 +218,9 @@ class MemoryIndex:
         self, sketches: Sketches, pages: Sequence[str], bounds: npt.NDArray[np.int64], now: int
     ) -> Verdicts:
         """See `Index.check`."""
-        job = _Job(sketches, bounds, now, self._settings)
+        job = _Job(sketches, bounds, now, self._expired_before(now), self._settings)
         with self._lock:
+            self._sweep_where_due(now)
             self._tables.reserve(sketches)
             at = 0
             while at < len(pages):
@@ -224,7 +248,7 @@ class MemoryIndex:
         settings: Settings,
     ) -> Verdicts:
         """See `Index.lookup`. A page's own new blocks go to an overlay that is thrown away."""
-        job = _Job(sketches, bounds, now, settings)
+        job = _Job(sketches, bounds, now, self._expired_before(now), settings)
         names: dict[int, str] = {}
         with self._lock:
             for at, page in enumerate(pages):
@@ -285,12 +309,37 @@ class MemoryIndex:
     def _judge(self, job: _Job, first: int, numbers: list[int]) -> None:
         """Judge some pages in a row and write their entries."""
         entries, counts = job.run(self._tables, None, first, numbers)
-        self._log.write(numbers, entries, counts)
+        self._log.write(numbers, entries, counts, job.now)
 
     def _name_pages(self, job: _Job, beside: Container[int] = ()) -> dict[int, str]:
         """The ids of the pages that own the originals found, but for the numbers in `beside`."""
         numbers = np.unique(job.details[job.kinds >= VerdictKind.EXACT, 0]).tolist()
         return {n: self._log.names[n] or "" for n in numbers if n not in beside}
+
+    def _expired_before(self, now: int) -> int:
+        """The first second in which an original must have been seen to be there; 0: any."""
+        duration = self._settings.expire_after
+        # Times are whole seconds: those below `now - duration` are those below this.
+        return 0 if duration is None else max(0, now - int(duration))
+
+    def _sweep_where_due(self, now: int) -> None:
+        """Release what has expired, and forget the pages that nothing is left of, now and then.
+
+        A page that was not checked for so long stays while other pages keep an original of its own
+        alive: it will recognise that when it comes again.
+        """
+        duration = self._settings.expire_after
+        # Also where the clock was set back: it may take long to come to that time again.
+        if duration is None or abs(now - self._swept) * SWEEPS < duration:
+            return
+        self._swept = now
+        before, columns = self._expired_before(now), self._tables.columns
+        owners = np.zeros(len(self._log.names), dtype=np.uint8)
+        kernel.release_expired(columns, before, owners)
+        for number in np.flatnonzero(self._log.checked_before(before) & (owners == 0)).tolist():
+            kernel.withdraw_page(columns, self._log.of(number), number)
+            self._log.drop_page(number)
+        self._compact_where_worth_it()
 
     def _compact_where_worth_it(self) -> None:
         """Squeeze out what was released, once it is worth a pass over everything."""
@@ -361,7 +410,12 @@ class _Job:
     """One batch on its way through the kernel, and what comes out."""
 
     def __init__(
-        self, sketches: Sketches, bounds: npt.NDArray[np.int64], now: int, settings: Settings
+        self,
+        sketches: Sketches,
+        bounds: npt.NDArray[np.int64],
+        now: int,
+        before: int,
+        settings: Settings,
     ) -> None:
         n = len(sketches)
         self.batch = (
@@ -371,7 +425,7 @@ class _Job:
             sketches.key_spans,
             sketches.keys,
         )
-        self.bounds, self.now = bounds, now
+        self.bounds, self.now, self.before = bounds, now, before
         self.min_words, self.rule = settings.min_words, rule_of(settings)
         self.kinds = np.zeros(n, dtype=np.uint8)
         self.similarity = np.zeros(n, dtype=np.float64)
@@ -391,6 +445,7 @@ class _Job:
             span,
             np.array(numbers, dtype=np.uint32),
             self.now,
+            self.before,
             self.min_words,
             overlay is not None,
             self.rule,

@@ -6,7 +6,6 @@ one call is a slice. Neither commands nor decisions are made here.
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -156,7 +155,8 @@ class Batch:
     @staticmethod
     def call_now(now: int, settings: Settings, bodies: Bodies) -> Call:
         """How the scripts are to be called under these settings."""
-        expire = math.ceil(getattr(settings, "expire_after", None) or 0)
+        seconds = settings.expire_after
+        expire = 0 if seconds is None else int(min(max(1, seconds), 0xFFFFFFFF))
         # Of a and b pairs with s in common: s / (a + b - s) >= t is s >= t / (1 + t) * (a + b).
         near = settings.threshold / (1 + settings.threshold)
         bounds = (near - 1e-9, settings.excerpt_containment - 1e-9, bodies.varied)

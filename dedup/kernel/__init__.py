@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         minhash,
         move_postings,
         normalise,
+        release_expired,
         release_unclaimed,
         scan_lines,
         sign,
@@ -62,6 +63,7 @@ else:
     minhash = _implementation.minhash
     move_postings = _implementation.move_postings
     normalise = _implementation.normalise
+    release_expired = _implementation.release_expired
     release_unclaimed = _implementation.release_unclaimed
     scan_lines = _implementation.scan_lines
     sign = _implementation.sign
@@ -79,6 +81,7 @@ __all__ = [
     "minhash",
     "move_postings",
     "normalise",
+    "release_expired",
     "release_unclaimed",
     "scan_lines",
     "sign",

@@ -63,13 +63,16 @@ INLINE u64 next_slot(const block_index *x, u64 at) { return at + 1 == x->slots ?
     for (u64 at = home_slot(x, tag); (x)->tags[at]; at = next_slot(x, at))                         \
         if ((x)->tags[at] == (tag))
 
-/* Adds a posting unless the key is full; a posting of a released original gives up its slot. */
-INLINE void add_posting(block_index *x, u32 tag, u32 id) {
+/* Neither released nor, where originals expire, last seen earlier than `before`. */
+INLINE int is_alive(const record *r, u32 before) { return r->page != NOBODY && r->last_seen >= before; }
+
+/* Adds a posting unless the key is full; a posting of an original that is not alive gives up its slot. */
+INLINE void add_posting(block_index *x, u32 tag, u32 id, u32 before) {
     u64 at = home_slot(x, tag), reusable = x->slots;
     int held = 0;
     for (; x->tags[at]; at = next_slot(x, at)) {
         if (x->tags[at] != tag) continue;
-        if (record_at(x, x->ids[at])->page == NOBODY && reusable == x->slots) {
+        if (reusable == x->slots && !is_alive(record_at(x, x->ids[at]), before)) {
             reusable = at;
         } else if (++held == POSTINGS_PER_KEY) {
             return;
@@ -96,6 +99,7 @@ typedef struct {
 
 typedef struct {
     u32 page, now;
+    u32 before; /* originals last seen earlier have expired; 0: none do */
     int lookup; /* the page's own originals are invisible, and nothing is counted */
 } page_check;
 
@@ -107,7 +111,7 @@ typedef struct {
 
 /* During a check of its page, an original is visible from the moment that its block was met. */
 INLINE int is_visible(const record *r, const page_check *check) {
-    if (r->page == NOBODY) return 0;
+    if (!is_alive(r, check->before)) return 0;
     return r->page != check->page || (!check->lookup && r->mark == check->page);
 }
 
@@ -116,8 +120,8 @@ INLINE u32 find_exact(const block_index *x, const block_view *block, const page_
     u32 tag = key_tag(block->fingerprint_high);
     FOR_EACH_POSTING(x, tag, at) {
         const record *r = record_at(x, x->ids[at]);
-        if (r->fingerprint == block->fingerprint_low && r->tokens == block->tokens && r->page != NOBODY &&
-            (is_visible(r, check) || !check->lookup))
+        if (r->fingerprint == block->fingerprint_low && r->tokens == block->tokens &&
+            (check->lookup ? is_visible(r, check) : is_alive(r, check->before)))
             return x->ids[at];
     }
     return 0;
@@ -171,8 +175,8 @@ INLINE u32 add_original(block_index *x, const block_view *block, const page_chec
     x->arena[id + units - 1] = 0;
     *r = fresh;
     memcpy(r + 1, block->trace, block->tokens * 2);
-    add_posting(x, key_tag(block->fingerprint_high), id);
-    for (size_t k = 0; k < block->key_count; k++) add_posting(x, key_tag(block->keys[k]), id);
+    add_posting(x, key_tag(block->fingerprint_high), id, check->before);
+    for (size_t k = 0; k < block->key_count; k++) add_posting(x, key_tag(block->keys[k]), id, check->before);
     x->state[USED_UNITS] += (i64)units;
     x->state[ORIGINALS]++;
     return id;
@@ -184,7 +188,7 @@ INLINE u32 add_original(block_index *x, const block_view *block, const page_chec
 INLINE int check_block(block_index *x, block_index *overlay, const block_view *block, const page_check *check,
                        const verdict_rule *rule, judge_scratch *judge, finding *found, u32 *entry) {
     block_index *target = overlay ? overlay : x;
-    page_check local = {check->page, check->now, 0};
+    page_check local = {check->page, check->now, check->before, 0};
     finding none = {{NEW, 0, 0}, NULL, 0};
     *found = none;
     found->id = find_exact(x, block, check);
@@ -254,16 +258,34 @@ static void withdraw_page(block_index *x, const u32 *entries, size_t n, u32 page
     for (size_t i = 0; i < n; i++) record_at(x, entries[i] & ~REPEAT_ENTRY)->mark = NOBODY;
 }
 
+INLINE void release_original(block_index *x, record *r) {
+    r->page = NOBODY;
+    x->state[ORIGINALS]--;
+    x->state[REPEATS] -= r->seen;
+    x->state[DEAD_UNITS] += (i64)record_units(r->tokens);
+}
+
 /* Releases the originals that a page owns and did not recognise since withdraw_page. */
 static void release_unclaimed(block_index *x, const u32 *entries, size_t n, u32 page) {
     for (size_t i = 0; i < n; i++) {
         if (entries[i] & REPEAT_ENTRY) continue;
         record *r = record_at(x, entries[i]);
-        if (r->page != page || r->mark == page) continue;
-        r->page = NOBODY;
-        x->state[ORIGINALS]--;
-        x->state[REPEATS] -= r->seen;
-        x->state[DEAD_UNITS] += (i64)record_units(r->tokens);
+        if (r->page == page && r->mark != page) release_original(x, r);
+    }
+}
+
+/* Releases the originals last seen earlier than `before`; owners[page] becomes 1 for the pages that own
+ * one of the others. */
+static void release_expired(block_index *x, u32 before, u8 *owners, size_t pages) {
+    for (u64 at = 1; at < (u64)x->state[USED_UNITS];) {
+        record *r = record_at(x, (u32)at);
+        at += record_units(r->tokens);
+        if (r->page == NOBODY) continue;
+        if (!is_alive(r, before)) {
+            release_original(x, r);
+        } else if (r->page < pages) {
+            owners[r->page] = 1;
+        }
     }
 }
 

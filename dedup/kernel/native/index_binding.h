@@ -107,12 +107,12 @@ static int take_index(buffers *b, block_index *x, PyObject *columns) {
 
 static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) {
     PyObject *o[11], *batch[5];
-    unsigned int now;
+    unsigned int now, before;
     int min_words, lookup;
     buffers held = {.count = 0};
     block_index x, second, *overlay = NULL;
-    if (!PyArg_ParseTuple(args, "OOOOOIipOOOOOO", o, o + 1, o + 2, o + 3, o + 4, &now, &min_words, &lookup, o + 5,
-                          o + 6, o + 7, o + 8, o + 9, o + 10))
+    if (!PyArg_ParseTuple(args, "OOOOOIIipOOOOOO", o, o + 1, o + 2, o + 3, o + 4, &now, &before, &min_words, &lookup,
+                          o + 5, o + 6, o + 7, o + 8, o + 9, o + 10))
         return NULL;
     if (!PyArg_ParseTuple(o[2], "OOOOO", batch, batch + 1, batch + 2, batch + 3, batch + 4)) return NULL;
     if (!take_index(&held, &x, o[0])) goto fail;
@@ -159,7 +159,7 @@ static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) 
     verdict_rule r = {rule[0], rule[1], rule[2], rule[3], rule[4], rule[5]};
     enum { AHEAD = 6 };
     for (Py_ssize_t p = 0; p < pages_n && memory; p++) {
-        page_check check = {pages[p], now, lookup};
+        page_check check = {pages[p], now, before, lookup};
         for (i64 i = page_bounds[p]; i < page_bounds[p + 1]; i++) {
             if (i + AHEAD < last) {
                 i64 j = i + AHEAD;
@@ -227,6 +227,24 @@ static PyObject *kernel_withdraw_page(PyObject *Py_UNUSED(self), PyObject *args)
 
 static PyObject *kernel_release_unclaimed(PyObject *Py_UNUSED(self), PyObject *args) {
     return run_page_action(args, release_unclaimed);
+}
+
+static PyObject *kernel_release_expired(PyObject *Py_UNUSED(self), PyObject *args) {
+    PyObject *columns, *pages;
+    unsigned int before;
+    buffers held = {.count = 0};
+    block_index x;
+    if (!PyArg_ParseTuple(args, "OIO", &columns, &before, &pages)) return NULL;
+    if (!take_index(&held, &x, columns)) goto fail;
+    TAKE(owners, pages, u8, 1);
+    Py_BEGIN_ALLOW_THREADS;
+    release_expired(&x, before, owners, (size_t)owners_n);
+    Py_END_ALLOW_THREADS;
+    release(&held);
+    Py_RETURN_NONE;
+fail:
+    release(&held);
+    return NULL;
 }
 
 static PyObject *kernel_move_postings(PyObject *Py_UNUSED(self), PyObject *args) {

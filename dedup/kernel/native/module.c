@@ -20,6 +20,7 @@ static PyMethodDef METHODS[] = {
     {"check_blocks", kernel_check_blocks, METH_VARARGS, NULL},
     {"withdraw_page", kernel_withdraw_page, METH_VARARGS, NULL},
     {"release_unclaimed", kernel_release_unclaimed, METH_VARARGS, NULL},
+    {"release_expired", kernel_release_expired, METH_VARARGS, NULL},
     {"move_postings", kernel_move_postings, METH_VARARGS, NULL},
     {"forward_records", kernel_forward_records, METH_O, NULL},
     {"slide_records", kernel_slide_records, METH_O, NULL},

@@ -60,6 +60,7 @@ class _Block(NamedTuple):
 class _Check(NamedTuple):
     page: int
     now: int
+    before: int
     lookup: bool
 
 
@@ -107,13 +108,17 @@ class _Index:
             if int(self.tags[at]) == tag:
                 yield int(self.ids[at])
 
-    def add_posting(self, tag: int, original: int) -> None:
-        """Add a posting unless the key is full; a released original gives up its slot."""
+    def is_alive(self, original: int, before: int) -> bool:
+        """Neither released nor, where originals expire, last seen earlier than `before`."""
+        return self.get(original, PAGE) != NOBODY and self.get(original, LAST_SEEN) >= before
+
+    def add_posting(self, tag: int, original: int, before: int) -> None:
+        """Add a posting unless the key is full; an original not alive gives up its slot."""
         held, reusable = 0, None
         for at in self.slots(tag):
             if int(self.tags[at]) != tag:
                 continue
-            if self.get(int(self.ids[at]), PAGE) == NOBODY and reusable is None:
+            if reusable is None and not self.is_alive(int(self.ids[at]), before):
                 reusable = at
             else:
                 held += 1
@@ -127,10 +132,9 @@ class _Index:
 
     def is_visible(self, original: int, check: _Check) -> bool:
         """During a check of its page, an original is visible once its block was met."""
-        page = self.get(original, PAGE)
-        if page == NOBODY:
+        if not self.is_alive(original, check.before):
             return False
-        if page != check.page:
+        if self.get(original, PAGE) != check.page:
             return True
         return not check.lookup and self.get(original, MARK) == check.page
 
@@ -140,8 +144,11 @@ class _Index:
             if (
                 int(self.arena[original]) == block.fingerprint[0]
                 and self.get(original, TOKENS) == len(block.trace)
-                and self.get(original, PAGE) != NOBODY
-                and (self.is_visible(original, check) or not check.lookup)
+                and (
+                    self.is_visible(original, check)
+                    if check.lookup
+                    else self.is_alive(original, check.before)
+                )
             ):
                 return original
         return None
@@ -166,10 +173,17 @@ class _Index:
         at = 4 * (original + RECORD_UNITS)
         self.arena.view(np.uint16)[at : at + len(block.trace)] = block.trace
         for key in (block.fingerprint[1], *block.keys):
-            self.add_posting(key_tag(key), original)
+            self.add_posting(key_tag(key), original, check.before)
         self.state[USED_UNITS] += units
         self.state[ORIGINALS] += 1
         return original
+
+    def release(self, original: int) -> None:
+        """Make an original nobody's."""
+        self.put(original, PAGE, NOBODY)
+        self.state[ORIGINALS] -= 1
+        self.state[REPEATS] -= self.get(original, SEEN)
+        self.state[DEAD_UNITS] += record_units(self.get(original, TOKENS))
 
     def records(self) -> Iterator[int]:
         """Every record, released ones included, in order of arrival."""
@@ -185,7 +199,7 @@ def _check_block(
 ) -> tuple[_Finding, int]:
     """Judge one block, add it where it is new, count it where it repeats."""
     target = overlay or index
-    local = _Check(check.page, check.now, lookup=False)
+    local = check._replace(lookup=False)
     finding = _Finding(Verdict(VerdictKind.NEW, 0.0, 0.0))
     home, exact = index, index.find_exact(block, check)
     if exact is None and overlay:
@@ -222,6 +236,7 @@ def check_blocks(
     page_bounds: npt.NDArray[np.int64],
     pages: npt.NDArray[np.uint32],
     now: int,
+    before: int,
     min_words: int,
     lookup: bool,  # noqa: FBT001 - the C function's positional signature
     rule: npt.NDArray[np.float64],
@@ -240,6 +255,7 @@ def check_blocks(
         page_bounds: int64[p + 1], where each page's blocks start and end.
         pages: uint32[p], the pages' numbers; a page that the index knows was withdrawn before.
         now: seconds since 1970.
+        before: originals last seen earlier have expired, as if they were not there (0: none have).
         min_words: blocks with fewer tokens are skipped.
         lookup: the pages' own originals are invisible, and nothing in `columns` changes.
         rule: float64[6], as for `judge`.
@@ -256,7 +272,7 @@ def check_blocks(
     values, rows = Rule(*rule.tolist()), details.reshape(-1, 6)
     bounds = page_bounds.tolist()
     for page, first, last in zip(pages.tolist(), bounds, bounds[1:], strict=False):
-        check = _Check(page, now, lookup)
+        check = _Check(page, now, before, lookup)
         for i in range(first, last):
             trace = traces[slice(*trace_spans.reshape(-1, 2)[i])].tolist()
             kinds[i], similarity[i], containment[i], entries[i] = VerdictKind.SKIPPED, 0, 0, 0
@@ -307,10 +323,26 @@ def release_unclaimed(columns: Columns, entries: npt.NDArray[np.uint32], page: i
         if original & REPEAT_ENTRY or index.get(original, PAGE) != page:
             continue
         if index.get(original, MARK) != page:
-            index.put(original, PAGE, NOBODY)
-            index.state[ORIGINALS] -= 1
-            index.state[REPEATS] -= index.get(original, SEEN)
-            index.state[DEAD_UNITS] += record_units(index.get(original, TOKENS))
+            index.release(original)
+
+
+def release_expired(columns: Columns, before: int, owners: npt.NDArray[np.uint8]) -> None:
+    """Release the originals that have expired, and tell which pages own any of the others.
+
+    Args:
+        columns: the index.
+        before: originals last seen earlier have expired.
+        owners: uint8[pages], zeros; gets 1 at the number of every page that owns an original still.
+    """
+    index = _Index(columns)
+    for original in index.records():
+        page = index.get(original, PAGE)
+        if page == NOBODY:
+            continue
+        if not index.is_alive(original, before):
+            index.release(original)
+        elif page < len(owners):
+            owners[page] = 1
 
 
 def move_postings(
