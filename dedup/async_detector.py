@@ -92,7 +92,8 @@ class AsyncDeduper(Opening):
     ) -> Report:
         """See `Deduper.lookup`."""
         settings = self.settings_with(threshold)
-        batch = await asyncio.to_thread(PageBatch, [Page(content, page, format, encoding)])
+        pages = [Page(content, page, format, encoding)]
+        batch = await asyncio.to_thread(PageBatch, pages, self.settings.bands)
         verdicts = await self._index.lookup(
             batch.sketches, batch.names, batch.bounds, int(time.time()), settings
         )
@@ -117,7 +118,7 @@ class AsyncDeduper(Opening):
     async def _check_batch(self, pages: Sequence[PageLike]) -> Iterator[Report]:
         if not pages:
             return iter(())
-        batch = await asyncio.to_thread(PageBatch, pages)
+        batch = await asyncio.to_thread(PageBatch, pages, self.settings.bands)
         now = int(time.time())
         verdicts = await self._index.check(batch.sketches, batch.names, batch.bounds, now)
         return batch.reports(verdicts)

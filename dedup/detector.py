@@ -142,7 +142,8 @@ class Deduper(Opening):
             SettingsError: the threshold cannot be meant.
         """
         settings = self.settings_with(threshold)
-        batch = PageBatch([Page(content, page, format, encoding)])
+        # The index's keys: another threshold for the rule does not change them.
+        batch = PageBatch([Page(content, page, format, encoding)], self.settings.bands)
         verdicts = self._index.lookup(
             batch.sketches, batch.names, batch.bounds, int(time.time()), settings
         )
@@ -167,7 +168,7 @@ class Deduper(Opening):
     def _check_batch(self, pages: Sequence[PageLike]) -> Iterator[Report]:
         if not pages:
             return iter(())
-        batch = PageBatch(pages)
+        batch = PageBatch(pages, self.settings.bands)
         verdicts = self._index.check(batch.sketches, batch.names, batch.bounds, int(time.time()))
         return batch.reports(verdicts)
 

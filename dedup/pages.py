@@ -13,6 +13,7 @@ from typing import TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
+from dedup.bands import Bands
 from dedup.blocks import TextBatch, split_texts
 from dedup.decode import MAY_BEGIN_HTML, decode, looks_like_html
 from dedup.errors import PageError, PageTooLargeError, SettingsError
@@ -41,7 +42,13 @@ class PageBatch:
         sketches: the sketches of all blocks.
     """
 
-    def __init__(self, pages: Sequence[PageLike]) -> None:
+    def __init__(self, pages: Sequence[PageLike], bands: Bands | None = None) -> None:
+        """Read, split and sketch.
+
+        Args:
+            pages: the pages.
+            bands: of keys, where the LSH family has any (`Settings.bands`).
+        """
         self._outcomes: list[tuple[str, PageBlocks | PageError]] = []
         texts: list[str] = []
         places: list[int] = []
@@ -59,10 +66,10 @@ class PageBatch:
         self.names = [name for name, blocks in self._outcomes if not isinstance(blocks, PageError)]
         if len(contents) == len(texts):
             self.bounds = batch.bounds
-            self.sketches = sketch_texts(batch.buffer, batch.starts, batch.ends)
+            self.sketches = sketch_texts(batch.buffer, batch.starts, batch.ends, bands)
         else:
             self.bounds = np.cumsum([0, *map(len, contents)], dtype=np.int64)
-            self.sketches = sketch_texts(*_lay_out(batch, contents))
+            self.sketches = sketch_texts(*_lay_out(batch, contents), bands)
 
     def reports(self, verdicts: Verdicts) -> Iterator[Report]:
         """A report for every page of the batch, in order, from the verdicts on `sketches`."""

@@ -26,12 +26,18 @@ Open = Callable[..., Deduper]
 
 INDEXES: dict[str, tuple[str, Callable[[ServerKind], Any]] | None] = {
     "memory": None,
+    "memory, banded": None,
     "valkey": ("valkey", start_standalone),
     "redis-6": ("redis-6", start_standalone),
     "cluster": ("valkey", start_cluster),
     "sentinel": ("valkey", start_sentinel),
 }
 """How to start what each store needs; a new store joins here."""
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "memory, banded": {"lsh": "banded", "num_perm": 256, "recall": 0.999}
+}
+"""What a store is opened with besides."""
 
 A = "The harbour council said on Monday that three new cranes would not be ready before spring."
 B = "Nobody at the shipyard could explain why the paint on the old lighthouse had turned green."
@@ -52,7 +58,8 @@ def open_deduper(request: pytest.FixtureRequest, redis_servers: Servers) -> Iter
     opened: list[Deduper] = []
 
     def open_one(**options: Any) -> Deduper:
-        deduper = Deduper(url, namespace=uuid.uuid4().hex, **options)
+        given = OPTIONS.get(request.param, {}) | options
+        deduper = Deduper(url, namespace=uuid.uuid4().hex, **given)
         opened.append(deduper)
         return deduper
 

@@ -15,10 +15,15 @@ from test_sketch import sketch
 
 from dedup.kernel import reference
 from dedup.settings import Settings
+from dedup.sketch import Sketches
 from dedup.verdict import rule_of
 
 BLOCKS = [A, B, LONG, TEASER, A.replace("Monday", "Friday"), "too short", B + " Twice."]
-SKETCHES = sketch(*BLOCKS)
+
+
+def sketch_some(blocks: list[int]) -> Sketches:
+    """Sketches of some of the blocks."""
+    return sketch(*(BLOCKS[block] for block in blocks))
 
 
 def empty_columns() -> tuple[Any, ...]:
@@ -33,10 +38,9 @@ def empty_columns() -> tuple[Any, ...]:
     )
 
 
-def check(module: Any, columns: Any, overlay: Any, blocks: list[int], page: int) -> list[Any]:
+def check(module: Any, columns: Any, overlay: Any, chosen: Sketches, page: int) -> list[Any]:
     """check_blocks of one page; all outputs."""
-    chosen = sketch(*(BLOCKS[block] for block in blocks))
-    n = len(blocks)
+    n = len(chosen)
     out = [
         np.zeros(n, np.uint8),
         np.zeros(n),
@@ -75,7 +79,7 @@ class Twins(RuleBasedStateMachine):
         for module, columns in zip(self.modules, self.columns, strict=True):
             if old is not None:
                 module.withdraw_page(columns, old, page)
-            results.append(check(module, columns, None, blocks, page))
+            results.append(check(module, columns, None, sketch_some(blocks), page))
             if old is not None:
                 module.release_unclaimed(columns, old, page)
         for first, second in zip(*results, strict=True):
@@ -87,7 +91,7 @@ class Twins(RuleBasedStateMachine):
         """Look blocks up over an overlay."""
         overlays = [empty_columns(), empty_columns()]
         results = [
-            check(module, columns, overlay, blocks, 99)
+            check(module, columns, overlay, sketch_some(blocks), 99)
             for module, columns, overlay in zip(self.modules, self.columns, overlays, strict=True)
         ]
         for first, second in zip(

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from dedup.errors import SettingsError
 from dedup.model import Stats
-from dedup.settings import Settings
+from dedup.settings import Lsh, Settings
 from dedup.sketch import Sketches
 from dedup.verdict import Verdicts
 
@@ -100,14 +100,18 @@ class AsyncIndex(Protocol):
 
 
 class Store(NamedTuple):
-    """A kind of store: the module that has it (imported when it is chosen) and its two classes."""
+    """A kind of store: the module that has it (imported when it is chosen) and its two classes.
+
+    `families` are the LSH families of whose keys it can make an index.
+    """
 
     module: str
     blocking: str
     awaited: str
+    families: tuple[Lsh, ...] = ("bottom",)
 
 
-_MEMORY = Store("dedup.index.memory", "MemoryIndex", "AsyncMemoryIndex")
+_MEMORY = Store("dedup.index.memory", "MemoryIndex", "AsyncMemoryIndex", ("bottom", "banded"))
 _REDIS = Store("dedup.index.redis", "RedisIndex", "AsyncRedisIndex")
 
 STORES: dict[str, Store] = {
@@ -125,10 +129,10 @@ def open_index(url: str, namespace: str, settings: Settings) -> Index:
     """The index at a URL.
 
     Raises:
-        SettingsError: the URL names no store that dedup has.
+        SettingsError: the URL names no store that dedup has, or one without this LSH family.
         IndexFailure: the store cannot be opened.
     """
-    store = _store_of(url)
+    store = _store_for(url, settings)
     index: Index = getattr(import_module(store.module), store.blocking)(url, namespace, settings)
     return index
 
@@ -137,9 +141,9 @@ def open_async_index(url: str, namespace: str, settings: Settings) -> AsyncIndex
     """The index at a URL, to be awaited; it is connected to when it is first used.
 
     Raises:
-        SettingsError: the URL names no store that dedup has.
+        SettingsError: the URL names no store that dedup has, or one without this LSH family.
     """
-    store = _store_of(url)
+    store = _store_for(url, settings)
     kind = getattr(import_module(store.module), store.awaited)
     index: AsyncIndex = kind(url, namespace, settings)
     return index
@@ -156,6 +160,17 @@ def stored_settings(url: str, namespace: str) -> Settings | None:
     kind = getattr(import_module(store.module), store.blocking)
     found: Settings | None = kind.stored_settings(url, namespace)
     return found
+
+
+def _store_for(url: str, settings: Settings) -> Store:
+    """The store at a URL, which can hold an index with these settings."""
+    store = _store_of(url)
+    if settings.lsh not in store.families:
+        raise SettingsError(
+            f"index {url!r}: lsh={settings.lsh!r} works in memory:// only, since this store makes "
+            "keys again from traces: take lsh='bottom'"
+        )
+    return store
 
 
 def _store_of(url: str) -> Store:

@@ -4,7 +4,7 @@
  * 32 bits of a key (0 marks a free slot, so 0 becomes 1); its home is tag * slots / 2^32, which keeps
  * the table in tag order but for collisions: growing is one pass from front to back. The caller keeps
  * free slots. A key holds POSTINGS_PER_KEY ids at most, first come first kept. The exact fingerprint
- * is one more key.
+ * is one more key. A block has MAX_KEYS keys at most, whatever they are made of.
  *
  * Arena: records of 8-byte units, back to back; an original's id is the unit where its record starts, so ids
  * ascend in order of arrival. Unit 0 is never used: id 0 is "none".
@@ -18,7 +18,7 @@
 #include "judge.h"
 #include "sketch.h"
 
-enum { POSTINGS_PER_KEY = 4, MAX_CANDIDATES = 3 * MAX_STRATUM * POSTINGS_PER_KEY };
+enum { POSTINGS_PER_KEY = 4, MAX_KEYS = 128, MAX_CANDIDATES = MAX_KEYS * POSTINGS_PER_KEY };
 #define NOBODY 0xFFFFFFFFu
 #define REPEAT_ENTRY 0x80000000u
 

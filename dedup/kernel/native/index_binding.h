@@ -117,7 +117,7 @@ static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) 
         i64 count = key_spans[2 * i + 1] - key_spans[2 * i];
         units += (i64)record_units((u64)(trace_spans[2 * i + 1] - trace_spans[2 * i]));
         postings += count + 1;
-        REQUIRE(count <= 3 * MAX_STRATUM, "the keys of a block");
+        REQUIRE(count <= MAX_KEYS, "the keys of a block");
     }
     REQUIRE((u64)units <= target->units, "the arena");
     REQUIRE(postings < (i64)target->slots, "the posting table");
