@@ -12,10 +12,13 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Se
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
+
 from dedup.detector import BATCH_PAGES, Batching, Opening, report_or_raise
 from dedup.index import open_async_index
 from dedup.model import Format, Page, Stats
-from dedup.pages import PageBatch, PageLike
+from dedup.pages import PageBatch, PageLike, minhash_rows
 from dedup.report import Report
 
 
@@ -98,6 +101,11 @@ class AsyncDeduper(Opening):
             batch.sketches, batch.names, batch.bounds, int(time.time()), settings
         )
         return report_or_raise(batch.reports(verdicts))
+
+    async def add_minhashes(self, values: npt.NDArray[np.uint32], pages: Sequence[str]) -> None:
+        """See `Deduper.add_minhashes`."""
+        rows = minhash_rows(values, pages, self.settings)
+        await self._index.add_minhashes(*rows, int(time.time()))
 
     async def forget(self, page: str) -> bool:
         """See `Deduper.forget`."""

@@ -144,6 +144,7 @@ def _row(sketches: Sketches, at: int) -> Sketches:
         sketches.traces,
         np.ascontiguousarray(sketches.key_spans[row]),
         sketches.keys,
+        np.ascontiguousarray(sketches.minhashes[row]),
     )
 
 

@@ -151,7 +151,6 @@ def minhash_texts(
     seed: int = 1,
     width: int = 3,
     padded: bool = False,
-    used: int | None = None,
 ) -> _UInt32s:
     """MinHash values of the blocks `buffer[starts[i]:ends[i]]`.
 
@@ -166,18 +165,17 @@ def minhash_texts(
         seed: of the permutations.
         width: tokens of a shingle.
         padded: a block's tokens begin with the pad `^` and end with the pad `$`.
-        used: so many values are enough; None: all.
 
     Returns:
-        uint32[n, used], the first values of `num_perm`.
+        uint32[n, num_perm].
 
     Raises:
         SettingsError: `num_perm`, `seed` or `width` is out of range.
     """
     if width < 1:
         raise SettingsError(f"width={width!r}: a shingle has 1 token or more")
-    a, b = permutations(num_perm, seed)
-    run = partial(_run_kernel, width=width, padded=padded, drawn=(a[:used], b[:used]))
+    drawn = permutations(num_perm, seed)
+    run = partial(_run_kernel, width=width, padded=padded, drawn=drawn)
     values, hard = run(buffer, starts, ends, folded=False)
     if hard.any():
         places = np.flatnonzero(hard)

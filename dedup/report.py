@@ -26,6 +26,7 @@ _KINDS: dict[int, Kind] = {
     VerdictKind.NEAR: "near",
     VerdictKind.EXCERPT: "excerpt",
     VerdictKind.EXTENSION: "extension",
+    VerdictKind.ESTIMATED: "near",
 }
 
 
@@ -162,7 +163,7 @@ class Report:
                 seen=seen,
                 pages=pages,
             ),
-            verified=verdicts.verified,
+            verified=verdicts.verified and kind != VerdictKind.ESTIMATED,
         )
 
 

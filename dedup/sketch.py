@@ -44,6 +44,7 @@ class Sketches:
             exact similarity and containment, and the keys of the family `bottom`.
         key_spans: int64[n, 2], where each block's keys start and end in `keys`.
         keys: uint64, the LSH keys: the smallest hashes of the block's shingles, or its bands.
+        minhashes: uint32[n, num_perm], the MinHash values behind the bands (`bottom`: [n, 0]).
 
     Rows need not lie in `traces` and `keys` in the order of the blocks.
     """
@@ -53,6 +54,7 @@ class Sketches:
     traces: npt.NDArray[np.uint16]
     key_spans: npt.NDArray[np.int64]
     keys: npt.NDArray[np.uint64]
+    minhashes: npt.NDArray[np.uint32]
 
     def __len__(self) -> int:
         """How many blocks."""
@@ -102,11 +104,11 @@ def sketch_texts(
         seed=bands.seed,
         width=2,
         padded=True,
-        used=bands.count * bands.rows,
     )
     firsts = np.arange(len(values)) * bands.count
     key_spans = np.stack((firsts, firsts + bands.count), axis=1)
-    return replace(sketches, key_spans=key_spans, keys=band_keys(values, bands).ravel())
+    keys = band_keys(values, bands).ravel()
+    return replace(sketches, key_spans=key_spans, keys=keys, minhashes=values)
 
 
 def keys_of_traces(
@@ -136,6 +138,7 @@ def _run_kernel(
         traces=np.empty(room, dtype=np.uint16),
         key_spans=np.empty((n, 2), dtype=np.int64),
         keys=np.empty(n * int(scheme[[1, 3, 6]].sum()), dtype=np.uint64),
+        minhashes=np.empty((n, 0), dtype=np.uint32),
     )
     hard = np.zeros(n, dtype=np.uint8)
     kernel.sketch(

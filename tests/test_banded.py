@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
@@ -19,7 +20,7 @@ from test_index_twin import check
 from test_kernel import native, needs_native
 from test_minhash import lay_out
 
-from dedup import Deduper, MinHashes, Settings, SettingsError
+from dedup import AsyncDeduper, Deduper, MinHashes, Settings, SettingsError
 from dedup.bands import MOST_BANDS, Bands, choose_bands
 from dedup.index import memory
 from dedup.kernel import reference
@@ -296,23 +297,155 @@ def test_lookup_with_another_threshold() -> None:
 
 @needs_native
 def test_many_keys_through_both_kernels() -> None:
-    """An index of blocks with as many keys as there may be is the same in either kernel."""
+    """With as many keys as a block may have, and originals of values alone, kernels agree."""
     blocks = [A, B, LONG, TEASER, A.replace("Monday", "Friday"), B + " Twice."]
-    bands = Bands(MOST_BANDS, 1, MOST_BANDS, 1)
-    chosen = sketch_texts(*lay_out(blocks), bands)
+    chosen = sketch_texts(*lay_out(blocks), Bands(MOST_BANDS, 1, MOST_BANDS, 1))
+    known = MinHashes.of([B.replace("green", "blue"), LONG], num_perm=MOST_BANDS)
+    keys = band_keys(known.values, Bands(MOST_BANDS, 1, MOST_BANDS, 1))
     results = []
     for module in (native, reference):
+        assert module
         state = np.zeros(5, np.int64)
         state[0] = 1
-        columns = (
-            np.zeros(1024, np.uint32),
-            np.zeros(1024, np.uint32),
-            np.zeros(2000, np.uint64),
-            state,
-        )
-        results.append([*columns, *check(module, columns, None, chosen, 1)])
+        tags, ids = np.zeros(2048, np.uint32), np.zeros(2048, np.uint32)
+        columns = (tags, ids, np.zeros(3000, np.uint64), state)
+        entries, page = np.zeros(2, np.uint32), np.array([8], np.uint32)
+        module.add_values(columns, known.values, keys, np.array([0, 2]), page, 7, entries)
+        results.append([*columns, entries, *check(module, columns, None, chosen, 1)])
     for first, second in zip(*results, strict=True):
         assert np.array_equal(first, second)
+    assert results[0][5].tolist() == [1, 6, 6, 3, 3, 6]
+
+
+# ---- values that somebody brings -----------------------------------------------------------------
+
+
+NEAR_A = A.replace("Monday", "Friday")
+
+
+def banded(**options: Any) -> Deduper:
+    """A deduper of the family, with few misses."""
+    return Deduper(lsh="banded", recall=0.99, **options)
+
+
+def brought(*blocks: str) -> Any:
+    """Values as a user of datasketch has them."""
+    return np.stack([peer(block, 128, 1).hashvalues for block in blocks])
+
+
+def test_values_are_originals() -> None:
+    """A block like one that is known by values alone is near it, and said not to be verified."""
+    deduper = banded()
+    deduper.add_minhashes(brought(A, B, LONG), ["old/1", "old/1", "old/2"])
+    assert deduper.stats().originals == 3
+    report = deduper.check(page_of(NEAR_A, B, "Something that nobody has read before."), page="new")
+    first, second = (block.repeat for block in report.repeats)
+    assert first
+    assert second
+    values = MinHashes.of([A, NEAR_A]).values
+    assert first.similarity == float(np.mean(values[0] == values[1]))
+    assert (first.kind, first.verified, first.original.page) == ("near", False, "old/1")
+    assert (second.kind, second.similarity, second.original.position) == ("near", 1.0, 1)
+    assert first.containment == first.similarity
+    assert deduper.stats().originals == 4
+    assert deduper.stats().repeats == 2
+    assert facts(deduper.check(page_of(NEAR_A, B, "x"), page="new")) == facts(report)
+    assert not Deduper(lsh="banded").lookup(NEAR_A).repeats
+
+
+def test_what_is_computed_comes_first() -> None:
+    """A verified repeat is preferred to an estimate, however high; an estimate to an extension."""
+    deduper = banded()
+    deduper.check(NEAR_A, page="text")
+    deduper.add_minhashes(brought(A), ["values"])
+    repeat = deduper.lookup(A).repeats[0].repeat
+    assert repeat
+    assert (repeat.original.page, repeat.verified) == ("text", True)
+    deduper = banded()
+    deduper.check(TEASER, page="teaser")
+    assert deduper.lookup(LONG).extensions
+    deduper.add_minhashes(brought(LONG), ["values"])
+    repeat = deduper.lookup(LONG).repeats[0].repeat
+    assert repeat
+    assert (repeat.kind, repeat.original.page, repeat.verified) == ("near", "values", False)
+
+
+def test_the_text_takes_the_place_of_values() -> None:
+    """A page that is checked by its text owns that from then on, in place of values."""
+    deduper = banded()
+    for _ in range(2):
+        deduper.add_minhashes(brought(A, B), ["page", "page"])
+        assert deduper.stats().originals == 2
+    assert not deduper.check(page_of(A, B), page="page").repeats
+    assert deduper.stats().originals == 2
+    repeat = deduper.lookup(A).repeats[0].repeat
+    assert repeat
+    assert (repeat.kind, repeat.verified) == ("exact", True)
+    deduper.add_minhashes(brought(LONG), ["page"])
+    assert deduper.stats().originals == 1
+    assert deduper.forget("page")
+    assert deduper.stats().originals == 0
+    assert not deduper.lookup(LONG).repeats
+
+
+def test_values_survive_compacting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Originals of both sorts are moved together."""
+    monkeypatch.setattr(memory, "WORTH_COMPACTING", 0)
+    deduper = banded()
+    deduper.check(LONG, page="gone")
+    deduper.add_minhashes(brought(B, A, LONG), ["gone too", "kept", "gone as well"])
+    deduper.check("Something that nobody has read anywhere before.", page="text")
+    before = facts(deduper.lookup(NEAR_A))
+    assert before
+    for page in ("gone", "gone too", "gone as well"):
+        deduper.forget(page)
+    assert facts(deduper.lookup(NEAR_A)) == before
+    assert not deduper.lookup(page_of(LONG, B)).repeats
+    assert deduper.lookup("Something nobody has read anywhere before.").repeats
+
+
+def test_no_values() -> None:
+    """Nothing to take over changes nothing."""
+    deduper = banded()
+    deduper.add_minhashes(np.zeros((0, 128), np.uint32), [])
+    assert deduper.stats().pages == 0
+
+
+def test_values_are_awaited_alike() -> None:
+    """The asynchronous deduper takes the same."""
+
+    async def job() -> None:
+        async with AsyncDeduper(lsh="banded", recall=0.99) as deduper:
+            await deduper.add_minhashes(brought(A), ["old"])
+            report = await deduper.check(NEAR_A, page="new")
+            assert [block.repeat.verified for block in report.repeats if block.repeat] == [False]
+
+    asyncio.run(job())
+
+
+@pytest.mark.parametrize(
+    ("options", "values", "pages", "message"),
+    [
+        ({}, np.zeros((1, 128), np.uint32), ["p"], "go into an index with lsh='banded'"),
+        ({"lsh": "banded"}, [[1]], ["p"], "MinHash values as list: give an array of uint32"),
+        ({"lsh": "banded"}, np.zeros((1, 128), np.uint64), ["p"], "as uint64: give an array"),
+        ({"lsh": "banded"}, np.zeros((1, 64), np.uint32), ["p"], "num_perm=128 ask for (1, 128)"),
+        ({"lsh": "banded"}, np.zeros((2, 128), np.uint32), ["p"], "1 page ids"),
+        (
+            {"lsh": "banded"},
+            np.zeros((3, 128), np.uint32),
+            ["p", "q", "p"],
+            "page 'p' comes 2 times: give the rows of a page together",
+        ),
+    ],
+)
+def test_values_that_cannot_be_meant(
+    options: dict[str, Any], values: Any, pages: list[str], message: str
+) -> None:
+    """Values of another family, sort or shape are refused with what was wanted."""
+    with pytest.raises(SettingsError) as caught:
+        Deduper(**options).add_minhashes(values, pages)
+    assert message in str(caught.value)
 
 
 GOLDEN_KEYS = [10135409024314810731, 13904641487783085242]

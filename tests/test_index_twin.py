@@ -54,6 +54,7 @@ def check(module: Any, columns: Any, overlay: Any, chosen: Sketches, page: int) 
         chosen.traces,
         chosen.key_spans,
         chosen.keys,
+        chosen.minhashes,
     )
     pages = np.array([page], np.uint32)
     arguments = (batch, np.array([0, n]), pages, 7, 5, overlay is not None, rule_of(Settings()))

@@ -45,6 +45,26 @@ class Index(Protocol):
         """The verdicts that `check` would give under these settings; the index does not change."""
         ...
 
+    def add_minhashes(
+        self,
+        values: npt.NDArray[np.uint32],
+        pages: Sequence[str],
+        bounds: npt.NDArray[np.int64],
+        now: int,
+    ) -> None:
+        """Add originals that are known by their MinHash values alone, without judging them.
+
+        A page that the index knows gets these instead of what it had. Only stores that know the
+        LSH family `banded` have this.
+
+        Args:
+            values: uint32[n, num_perm].
+            pages: ids of pages, none twice.
+            bounds: int64[pages + 1], which values are of which page.
+            now: seconds since 1970.
+        """
+        ...
+
     def forget(self, page: str) -> bool:
         """Remove what the page owns and counted. False: the index does not know the page."""
         ...
@@ -80,6 +100,16 @@ class AsyncIndex(Protocol):
         settings: Settings,
     ) -> Verdicts:
         """See `Index.lookup`."""
+        ...
+
+    async def add_minhashes(
+        self,
+        values: npt.NDArray[np.uint32],
+        pages: Sequence[str],
+        bounds: npt.NDArray[np.int64],
+        now: int,
+    ) -> None:
+        """See `Index.add_minhashes`."""
         ...
 
     async def forget(self, page: str) -> bool:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from dedup import kernel
 from dedup.errors import IndexFullError, SettingsError
 from dedup.kernel.kinds import VerdictKind
+from dedup.minhash import band_keys
 from dedup.model import Stats
 from dedup.settings import Settings
 from dedup.sketch import Sketches
@@ -70,8 +71,16 @@ class _Tables:
         Raises:
             IndexFullError: they do not fit; nothing was changed.
         """
+        self.make_room(sketches.tokens, sketches.key_count + len(sketches))
+
+    def make_room(self, lengths: npt.NDArray[np.int64], keys: int) -> None:
+        """Make room for records with so many 16-bit values each, and for so many keys of all.
+
+        Raises:
+            IndexFullError: they do not fit; nothing was changed.
+        """
         used = int(self.state[USED_UNITS])
-        needed = used + int((RECORD_UNITS + (sketches.tokens * 2 + 7) // 8).sum())
+        needed = used + int((RECORD_UNITS + (lengths * 2 + 7) // 8).sum())
         if needed > MAX_UNITS:
             raise IndexFullError(
                 f"the index in memory holds {MAX_UNITS >> 27} GiB of originals at most: "
@@ -81,7 +90,7 @@ class _Tables:
             # In place where the allocator can; a small step, since growing costs little.
             room = min(MAX_UNITS, needed + needed // 16 + FIRST_UNITS)
             self.arena.resize(room, refcheck=False)
-        postings = int(self.state[POSTINGS]) + sketches.key_count + len(sketches)
+        postings = int(self.state[POSTINGS]) + keys
         if postings > FULLEST * len(self.tags):
             self.move_postings(int(max(postings / FULLEST + 1, len(self.tags) * GROWTH)))
 
@@ -235,6 +244,40 @@ class MemoryIndex:
             names |= self._name_pages(job, beside=names)
         return job.verdicts(names)
 
+    def add_minhashes(
+        self,
+        values: npt.NDArray[np.uint32],
+        pages: Sequence[str],
+        bounds: npt.NDArray[np.int64],
+        now: int,
+    ) -> None:
+        """See `Index.add_minhashes`."""
+        bands = self._settings.bands
+        if bands is None or not len(values):
+            return
+        keys = band_keys(values, bands)
+        entries = np.zeros(len(values), dtype=np.uint32)
+        with self._lock:
+            self._tables.make_room(np.full(len(values), 2 * values.shape[1]), keys.size)
+            columns = self._tables.columns
+            at = 0
+            while at < len(pages):
+                known = self._log.numbers.get(pages[at])
+                numbers = self._number_fresh(pages, at) if known is None else [known]
+                held = self._log.of(numbers[0]).copy()
+                kernel.withdraw_page(columns, held, numbers[0])
+                span = bounds[at : at + len(numbers) + 1]
+                kernel.add_values(
+                    *(columns, values, keys, span),
+                    np.array(numbers, dtype=np.uint32),
+                    now,
+                    entries,
+                )
+                kernel.release_unclaimed(columns, held, numbers[0])
+                self._log.write(numbers, entries[span[0] : span[-1]], np.diff(span).tolist())
+                at += len(numbers)
+            self._compact_where_worth_it()
+
     def forget(self, page: str) -> bool:
         """See `Index.forget`."""
         with self._lock:
@@ -338,6 +381,16 @@ class AsyncMemoryIndex:
         """See `Index.lookup`."""
         return await asyncio.to_thread(self._index.lookup, sketches, pages, bounds, now, settings)
 
+    async def add_minhashes(
+        self,
+        values: npt.NDArray[np.uint32],
+        pages: Sequence[str],
+        bounds: npt.NDArray[np.int64],
+        now: int,
+    ) -> None:
+        """See `Index.add_minhashes`."""
+        await asyncio.to_thread(self._index.add_minhashes, values, pages, bounds, now)
+
     async def forget(self, page: str) -> bool:
         """See `Index.forget`."""
         return await asyncio.to_thread(self._index.forget, page)
@@ -368,6 +421,7 @@ class _Job:
             sketches.traces,
             sketches.key_spans,
             sketches.keys,
+            sketches.minhashes,
         )
         self.bounds, self.now = bounds, now
         self.min_words, self.rule = settings.min_words, rule_of(settings)

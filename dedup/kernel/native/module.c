@@ -17,6 +17,7 @@ static PyMethodDef METHODS[] = {
     {"trace_keys", kernel_trace_keys, METH_VARARGS, NULL},
     {"judge", kernel_judge, METH_VARARGS, NULL},
     {"check_blocks", kernel_check_blocks, METH_VARARGS, NULL},
+    {"add_values", kernel_add_values, METH_VARARGS, NULL},
     {"withdraw_page", kernel_withdraw_page, METH_VARARGS, NULL},
     {"release_unclaimed", kernel_release_unclaimed, METH_VARARGS, NULL},
     {"move_postings", kernel_move_postings, METH_VARARGS, NULL},
