@@ -124,6 +124,9 @@ def hash_of(shingle: str) -> int:
 
 # ---- dedup ---------------------------------------------------------------------------------------
 
+BANDED = Settings(lsh="banded")
+"""dedup with its other LSH family."""
+
 POINTS = (VerdictKind.EXACT, VerdictKind.NEAR, VerdictKind.EXCERPT, VerdictKind.EXTENSION)
 """Verdicts that point at an original."""
 

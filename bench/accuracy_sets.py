@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from accuracy_peers import (
+    BANDED,
     Dedup,
     Matcher,
     Peer,
@@ -193,6 +194,7 @@ def measure(
         "blocks": len(texts),
         "mean_words": float(np.mean([text.count(" ") + 1 for text in texts])),
         "dedup": measure_dedup(texts, pairs),
+        "banded": measure_dedup(texts, pairs, BANDED),
         "peers": {},
     }
     for name, (peer, best) in peers.items():
