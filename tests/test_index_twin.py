@@ -13,7 +13,9 @@ from test_index import LONG, TEASER, A, B
 from test_kernel import native, needs_native
 from test_sketch import sketch
 
+from dedup.bands import Bands
 from dedup.kernel import reference
+from dedup.minhash import MinHashes, band_keys
 from dedup.settings import Settings
 from dedup.sketch import Sketches
 from dedup.verdict import rule_of
@@ -21,9 +23,12 @@ from dedup.verdict import rule_of
 BLOCKS = [A, B, LONG, TEASER, A.replace("Monday", "Friday"), "too short", B + " Twice."]
 
 
-def sketch_some(blocks: list[int]) -> Sketches:
+BANDS = Bands(4, 3, 12, 1)
+
+
+def sketch_some(blocks: list[int], bands: Bands | None) -> Sketches:
     """Sketches of some of the blocks."""
-    return sketch(*(BLOCKS[block] for block in blocks))
+    return sketch(*(BLOCKS[block] for block in blocks), bands=bands)
 
 
 def empty_columns() -> tuple[Any, ...]:
@@ -65,6 +70,8 @@ def check(module: Any, columns: Any, overlay: Any, chosen: Sketches, page: int) 
 class Twins(RuleBasedStateMachine):
     """Any sequence of operations on two indexes, one by each kernel."""
 
+    bands: Bands | None = None
+
     def __init__(self) -> None:
         super().__init__()
         modules: tuple[ModuleType | None, ModuleType] = (native, reference)
@@ -80,7 +87,7 @@ class Twins(RuleBasedStateMachine):
         for module, columns in zip(self.modules, self.columns, strict=True):
             if old is not None:
                 module.withdraw_page(columns, old, page)
-            results.append(check(module, columns, None, sketch_some(blocks), page))
+            results.append(check(module, columns, None, sketch_some(blocks, self.bands), page))
             if old is not None:
                 module.release_unclaimed(columns, old, page)
         for first, second in zip(*results, strict=True):
@@ -92,7 +99,7 @@ class Twins(RuleBasedStateMachine):
         """Look blocks up over an overlay."""
         overlays = [empty_columns(), empty_columns()]
         results = [
-            check(module, columns, overlay, sketch_some(blocks), 99)
+            check(module, columns, overlay, sketch_some(blocks, self.bands), 99)
             for module, columns, overlay in zip(self.modules, self.columns, overlays, strict=True)
         ]
         for first, second in zip(
@@ -133,8 +140,42 @@ class Twins(RuleBasedStateMachine):
         assert np.array_equal(arena[:used], other_arena[:used])
 
 
+class BandedTwins(Twins):
+    """The same with the keys of the other family, and originals that are known by values alone."""
+
+    bands = BANDS
+
+    @rule(page=st.integers(0, 3), blocks=st.lists(st.integers(0, len(BLOCKS) - 1), max_size=2))
+    def bring_values(self, page: int, blocks: list[int]) -> None:
+        """Add values in place of what the page had."""
+        values = MinHashes.of([BLOCKS[block] for block in blocks], num_perm=12).values
+        if not blocks:
+            return
+        bounds, pages = np.array([0, len(blocks)]), np.array([page], np.uint32)
+        old = self.log.get(page)
+        results = []
+        for module, columns in zip(self.modules, self.columns, strict=True):
+            entries = np.zeros(len(blocks), np.uint32)
+            if old is not None:
+                module.withdraw_page(columns, old, page)
+            keys = band_keys(values, BANDS)
+            module.add_values(columns, values, keys, bounds, pages, 7, entries)
+            if old is not None:
+                module.release_unclaimed(columns, old, page)
+            results.append(entries)
+        assert np.array_equal(results[0], results[1])
+        self.log[page] = results[0]
+
+
 @needs_native
 class TestTwins(Twins.TestCase):  # type: ignore[misc,valid-type]
     """Runs the machine."""
+
+    settings = settings(max_examples=40, stateful_step_count=12, deadline=None)
+
+
+@needs_native
+class TestBandedTwins(BandedTwins.TestCase):  # type: ignore[misc,valid-type]
+    """Runs the other machine."""
 
     settings = settings(max_examples=40, stateful_step_count=12, deadline=None)
