@@ -61,7 +61,7 @@ def print_sets(result: Mapping[str, Any]) -> None:
     """A table a data set, and dedup's own figures."""
     for name, found in result["sets"].items():
         rows = []
-        entries = [("dedup", "", found["dedup"])]
+        entries = [("dedup", "", found["dedup"]), ("dedup, banded", "", found["banded"])]
         for peer, by in found["peers"].items():
             entries += [(peer, by[which]["setting"], by[which]) for which in ("documented", "best")]
         for who, setting, entry in entries:
@@ -133,14 +133,16 @@ def measure_teasers(folder: Path, *, quick: bool) -> dict[str, Any]:
 def print_teasers(result: Mapping[str, Any]) -> None:
     """F1 by kind and by length, everybody at their best; false repeats; as documented overall."""
     peers = result["peers"]
-    names = ["dedup", *peers]
-    columns = [result["dedup"], *(by["best"] for by in peers.values())]
+    names = ["dedup", "banded", *peers]
+    ours = [result["dedup"], result["banded"]]
+    columns = [*ours, *(by["best"] for by in peers.values())]
     rows = [
         [row, str(result["cases"].get(row, "")), *(share(c["f1"][row], 3) for c in columns)]
         for row in result["dedup"]["f1"]
     ]
     documented = (share(by["documented"]["f1"][ALL], 3) for by in peers.values())
-    rows.append(["as documented, all", "", share(result["dedup"]["f1"][ALL], 3), *documented])
+    mine = (share(by["f1"][ALL], 3) for by in ours)
+    rows.append(["as documented, all", "", *mine, *documented])
     text = f"{result['source']}; {result['index']} blocks in the index"
     title = f"Teasers ({text}): F1, peers at their best"
     print_table(title, ["", "cases", *names], rows)

@@ -124,6 +124,9 @@ def hash_of(shingle: str) -> int:
 
 # ---- dedup ---------------------------------------------------------------------------------------
 
+BANDED = Settings(lsh="banded")
+"""dedup with its other LSH family."""
+
 POINTS = (VerdictKind.EXACT, VerdictKind.NEAR, VerdictKind.EXCERPT, VerdictKind.EXTENSION)
 """Verdicts that point at an original."""
 
@@ -138,11 +141,15 @@ class Dedup:
         self.index = MemoryIndex("memory://", "default", self.settings)
         self.kept = 0
 
+    def sketch(self, texts: Sequence[str]) -> Sketches:
+        """Sketches with the keys of the settings' LSH family."""
+        return sketch_texts(*columns_of(texts), self.settings.bands)
+
     def add(self, texts: Sequence[str]) -> Verdicts:
         """Check and add, each text as a page of its own that is named by its number."""
         names = [str(number) for number in range(self.kept, self.kept + len(texts))]
         self.kept += len(texts)
-        sketches = sketch_texts(*columns_of(texts))
+        sketches = self.sketch(texts)
         return self.index.check(sketches, names, np.arange(len(texts) + 1), 1)
 
     def match(self, texts: Sequence[str], most: int = 200) -> list[tuple[VerdictKind, int]]:
@@ -151,7 +158,7 @@ class Dedup:
         for first in range(0, len(texts), most):
             some = texts[first : first + most]
             verdicts = self.index.lookup(
-                sketch_texts(*columns_of(some)),
+                self.sketch(some),
                 [f"text {at}" for at in range(len(some))],
                 np.arange(len(some) + 1),
                 2,

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from accuracy_peers import (
+    BANDED,
     Dedup,
     Matcher,
     Peer,
     Setting,
     candidates_of,
-    columns_of,
     verdicts_of,
 )
 from common import progress
@@ -30,7 +30,6 @@ from truth import contained_pairs, containment, similar_pairs, similarity
 from dedup.kernel.kinds import VerdictKind
 from dedup.normalise import normalise
 from dedup.settings import Settings
-from dedup.sketch import sketch_texts
 
 BINS = (0.5, 0.6, 0.7, 0.8, 0.9)
 """Where the bins of similarity begin; the last one includes 1."""
@@ -71,7 +70,7 @@ def measure_dedup(
     true = np.array([similarity(texts[at], texts[points[at][1]]) for at in near])
     excerpts = [at for at, (kind, _) in enumerate(points) if kind == VerdictKind.EXCERPT]
     contained = np.array([containment(texts[at], texts[points[at][1]]) for at in excerpts])
-    sketches = sketch_texts(*columns_of(texts))
+    sketches = matcher.sketch(texts)
     rule = matcher.settings
     originals = [text for text, original in zip(texts, kept.tolist(), strict=True) if original]
     return recall_over(pairs, flagged, kept) | {
@@ -195,6 +194,7 @@ def measure(
         "blocks": len(texts),
         "mean_words": float(np.mean([text.count(" ") + 1 for text in texts])),
         "dedup": measure_dedup(texts, pairs),
+        "banded": measure_dedup(texts, pairs, BANDED),
         "peers": {},
     }
     for name, (peer, best) in peers.items():

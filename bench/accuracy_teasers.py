@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from accuracy_peers import PEERS, Dedup, Matcher, Peer, Scored, Setting
+from accuracy_peers import BANDED, PEERS, Dedup, Matcher, Peer, Scored, Setting
 from common import progress
 from teasers import LENGTHS, Teasers, length_class
 
@@ -171,5 +171,6 @@ def measure(teasers: Teasers, peers: Mapping[str, Peer] = PEERS) -> dict[str, An
         "index": len(teasers.texts),
         "cases": benchmark.counts(),
         "dedup": benchmark.rows(measure_dedup(benchmark, Dedup())),
+        "banded": benchmark.rows(measure_dedup(benchmark, Dedup(BANDED))),
         "peers": {name: measure_peer(benchmark, name, peer) for name, peer in peers.items()},
     }

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     )
     from dedup.evidence import Explanation
     from dedup.explanation import explain
+    from dedup.minhash import MinHashes
     from dedup.model import Block, Original, Page, Repeat, Stats
     from dedup.report import Report
     from dedup.settings import Settings
@@ -52,6 +53,7 @@ _HOMES = {
     ),
     "dedup.evidence": ("Explanation",),
     "dedup.explanation": ("explain",),
+    "dedup.minhash": ("MinHashes",),
     "dedup.model": ("Block", "Original", "Page", "Repeat", "Stats"),
     "dedup.report": ("Report",),
     "dedup.settings": ("Settings",),
@@ -70,6 +72,7 @@ __all__ = [
     "IndexMismatchError",
     "InputError",
     "KernelError",
+    "MinHashes",
     "Original",
     "Page",
     "PageError",

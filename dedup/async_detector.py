@@ -12,10 +12,13 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Se
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
+
 from dedup.detector import BATCH_PAGES, Batching, Opening, report_or_raise
 from dedup.index import open_async_index
 from dedup.model import Format, Page, Stats
-from dedup.pages import PageBatch, PageLike
+from dedup.pages import PageBatch, PageLike, minhash_rows
 from dedup.report import Report
 
 
@@ -79,7 +82,8 @@ class AsyncDeduper(Opening):
             async for page in _each(pages):
                 if batch := batches.add(page):
                     # It is made ready while the server works on the one before.
-                    following = asyncio.create_task(asyncio.to_thread(PageBatch, batch))
+                    work = asyncio.to_thread(PageBatch, batch, self.settings.bands)
+                    following = asyncio.create_task(work)
                     if ready is not None:
                         for report in await self._judge(await ready):
                             yield report
@@ -104,11 +108,17 @@ class AsyncDeduper(Opening):
     ) -> Report:
         """See `Deduper.lookup`."""
         settings = self.settings_with(threshold)
-        batch = await asyncio.to_thread(PageBatch, [Page(content, page, format, encoding)])
+        pages = [Page(content, page, format, encoding)]
+        batch = await asyncio.to_thread(PageBatch, pages, self.settings.bands)
         verdicts = await self._index.lookup(
             batch.sketches, batch.names, batch.bounds, int(time.time()), settings
         )
         return report_or_raise(batch.reports(verdicts))
+
+    async def add_minhashes(self, values: npt.NDArray[np.uint32], pages: Sequence[str]) -> None:
+        """See `Deduper.add_minhashes`."""
+        rows = minhash_rows(values, pages, self.settings)
+        await self._index.add_minhashes(*rows, int(time.time()))
 
     async def forget(self, page: str) -> bool:
         """See `Deduper.forget`."""
@@ -129,7 +139,8 @@ class AsyncDeduper(Opening):
     async def _check_batch(self, pages: Sequence[PageLike]) -> Iterator[Report]:
         if not pages:
             return iter(())
-        return await self._judge(await asyncio.to_thread(PageBatch, pages))
+        bands = self.settings.bands
+        return await self._judge(await asyncio.to_thread(PageBatch, pages, bands))
 
     async def _judge(self, batch: PageBatch) -> Iterator[Report]:
         now = int(time.time())

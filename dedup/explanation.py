@@ -49,7 +49,7 @@ def explain(block: str, original: str, *, settings: Settings | None = None) -> E
         settings: what the verdict depends on besides; None: the defaults.
     """
     settings = settings or Settings()
-    sketches = _sketch(block, original)
+    sketches = _sketch(settings, block, original)
     similarity, containment = (float(column[0]) for column in _similarity(sketches))
     mine, its = (sketches.trace(at).tolist() for at in (0, 1))
     pairs, its_pairs = shingles(mine), shingles(its)
@@ -100,10 +100,10 @@ def explain(block: str, original: str, *, settings: Settings | None = None) -> E
     return replace(found, reason=reason_of(found))
 
 
-def _sketch(*texts: str) -> Sketches:
+def _sketch(settings: Settings, *texts: str) -> Sketches:
     encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
     bounds = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
-    return sketch_texts(b"".join(encoded), bounds[:-1], bounds[1:])
+    return sketch_texts(b"".join(encoded), bounds[:-1], bounds[1:], settings.bands)
 
 
 def _similarity(
@@ -144,6 +144,7 @@ def _row(sketches: Sketches, at: int) -> Sketches:
         sketches.traces,
         np.ascontiguousarray(sketches.key_spans[row]),
         sketches.keys,
+        np.ascontiguousarray(sketches.minhashes[row]),
     )
 
 
@@ -220,6 +221,6 @@ def most_alike(block: str, others: Sequence[str]) -> int:
 
     The first of those that are equally like it.
     """
-    sketches = _sketch(block, *others)
+    sketches = _sketch(Settings(), block, *others)
     similarity, containment = _similarity(sketches)
     return int(np.lexsort((-containment, -similarity))[0])

@@ -63,11 +63,13 @@ class Repeat:
         kind: `"exact"`: equal normalised texts; `"near"`: similarity at or above the threshold;
             `"excerpt"`: contained in a longer original; `"extension"`: it contains an earlier,
             shorter original (reported, and not counted as a repeat).
-        similarity: Jaccard similarity of the padded 2-shingles, 0 to 1, computed, never estimated.
-        containment: share of the shorter block's 2-shingles found in the longer, 0 to 1.
+        similarity: Jaccard similarity of the padded 2-shingles, 0 to 1; computed, where `verified`.
+        containment: share of the shorter block's 2-shingles found in the longer, 0 to 1; where not
+            `verified`, at least so much.
         scope: where the original stands: the same page, the same site, or elsewhere.
         original: the original.
-        verified: False only in an index that keeps no traces to verify against.
+        verified: False where the index has no trace of the original, but MinHash values alone
+            (`Deduper.add_minhashes`): such a repeat is near, by the share of values that are equal.
     """
 
     kind: Kind

@@ -7,18 +7,21 @@ be read takes its place with an error and no blocks. Knows nothing of indexes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from dedup.bands import Bands
 from dedup.blocks import TextBatch, split_texts
 from dedup.decode import MAY_BEGIN_HTML, decode, looks_like_html
 from dedup.errors import PageError, PageTooLargeError, SettingsError
 from dedup.html import HtmlBlocks, split_html
 from dedup.model import Format, Page, PageBlocks
 from dedup.report import Report
+from dedup.settings import Settings
 from dedup.sketch import sketch_texts
 from dedup.verdict import Verdicts, is_repeat
 
@@ -41,7 +44,13 @@ class PageBatch:
         sketches: the sketches of all blocks.
     """
 
-    def __init__(self, pages: Sequence[PageLike]) -> None:
+    def __init__(self, pages: Sequence[PageLike], bands: Bands | None = None) -> None:
+        """Read, split and sketch.
+
+        Args:
+            pages: the pages.
+            bands: of keys, where the LSH family has any (`Settings.bands`).
+        """
         self._outcomes: list[tuple[str, PageBlocks | PageError]] = []
         texts: list[str] = []
         places: list[int] = []
@@ -59,10 +68,10 @@ class PageBatch:
         self.names = [name for name, blocks in self._outcomes if not isinstance(blocks, PageError)]
         if len(contents) == len(texts):
             self.bounds = batch.bounds
-            self.sketches = sketch_texts(batch.buffer, batch.starts, batch.ends)
+            self.sketches = sketch_texts(batch.buffer, batch.starts, batch.ends, bands)
         else:
             self.bounds = np.cumsum([0, *map(len, contents)], dtype=np.int64)
-            self.sketches = sketch_texts(*_lay_out(batch, contents))
+            self.sketches = sketch_texts(*_lay_out(batch, contents), bands)
 
     def reports(self, verdicts: Verdicts) -> Iterator[Report]:
         """A report for every page of the batch, in order, from the verdicts on `sketches`."""
@@ -152,3 +161,37 @@ def read_page(page: Page) -> tuple[str, bool]:
         content = decode(content, declared=page.encoding, html=html).text
     is_html = page.format == "html" or (page.format == "auto" and looks_like_html(content))
     return content, is_html
+
+
+def minhash_rows(
+    values: npt.NDArray[np.uint32], pages: Sequence[str], settings: Settings
+) -> tuple[npt.NDArray[np.uint32], list[str], npt.NDArray[np.int64]]:
+    """MinHash values that somebody brings, the pages that they are of, and whose rows are where.
+
+    Returns:
+        uint32[n, num_perm]; the p distinct page ids in order; int64[p + 1], as `PageBatch.bounds`.
+
+    Raises:
+        SettingsError: they do not fit an index with these settings.
+    """
+    if settings.bands is None:
+        raise SettingsError(
+            f"lsh={settings.lsh!r}: MinHash values go into an index with lsh='banded'"
+        )
+    if not isinstance(values, np.ndarray) or values.dtype != np.uint32:
+        raise SettingsError(
+            f"MinHash values as {getattr(values, 'dtype', type(values).__name__)}: give an array "
+            "of uint32, as datasketch's are from version 2 on (uint64 is of other permutations)"
+        )
+    wanted = (len(pages), settings.num_perm)
+    if values.shape != wanted:
+        raise SettingsError(
+            f"MinHash values of shape {values.shape}: {len(pages)} page ids and "
+            f"num_perm={settings.num_perm} ask for {wanted}"
+        )
+    firsts = [at for at, page in enumerate(pages) if at == 0 or page != pages[at - 1]]
+    names = [pages[at] for at in firsts]
+    if len(set(names)) < len(names):
+        name, count = Counter(names).most_common(1)[0]
+        raise SettingsError(f"page {name!r} comes {count} times: give the rows of a page together")
+    return np.ascontiguousarray(values), names, np.array([*firsts, len(pages)], dtype=np.int64)

@@ -26,6 +26,7 @@ _KINDS: dict[int, Kind] = {
     VerdictKind.NEAR: "near",
     VerdictKind.EXCERPT: "excerpt",
     VerdictKind.EXTENSION: "extension",
+    VerdictKind.ESTIMATED: "near",
 }
 
 
@@ -163,7 +164,7 @@ class Report:
                 pages=pages,
                 text=verdicts.texts.get(row),
             ),
-            verified=verdicts.verified,
+            verified=verdicts.verified and kind != VerdictKind.ESTIMATED,
         )
 
 

@@ -11,11 +11,16 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
+from dedup.bands import Bands, check_permutations, choose_bands
 from dedup.errors import SettingsError
 
-KEEPS = ("traces", "text", "keys")
+Lsh: TypeAlias = Literal["bottom", "banded"]
+Keep: TypeAlias = Literal["traces", "text", "keys"]
+
+_BANDED_ONLY = ("num_perm", "seed", "recall")
+"""Options that mean something with `lsh="banded"` only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,17 @@ class Settings:
             times are kept in whole seconds), or a `datetime.timedelta`, which becomes seconds. To
             be seen is to be new, to be repeated, or to be met again on its own page. None: it stays
             for good.
+        lsh: how a block's keys are made, by which an index finds candidates. `"bottom"`: the
+            smallest hashes of its shingles (about 9 keys, and truncated teasers are found).
+            `"banded"`: bands of k-permutation MinHash values over its padded word 2-shingles, bit
+            for bit datasketch's; for those who come from there. Verdicts are verified alike.
+        num_perm: banded: permutations, the most values that the bands may have.
+        seed: banded: of the permutations.
+        recall: banded: the share of pairs with a similarity of just `threshold` that have a key in
+            common (over 0, under 1). It sets how many bands of how many values there are: see
+            `dedup.bands.choose_bands`. More similar pairs are found more often. It is exact for
+            shingles that hash like random ones, and holds for a pair: where more than four
+            originals have the same key, an index keeps the first four.
     """
 
     threshold: float = 0.5
@@ -47,8 +63,12 @@ class Settings:
     excerpt_containment: float = 0.8
     excerpt_shingles: int = 8
     excerpt_ratio: float = 0.8
-    keep: str = "traces"
+    keep: Keep = "traces"
     expire_after: float | None = None
+    lsh: Lsh = "bottom"
+    num_perm: int = 128
+    seed: int = 1
+    recall: float = 0.95
 
     def __post_init__(self) -> None:
         """Refuse a value that cannot be meant.
@@ -64,11 +84,39 @@ class Settings:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**31:
                 raise SettingsError(f"{name}={value!r}: give a whole number from 1 on")
+        if self.keep not in get_args(Keep):
+            raise SettingsError(f"keep={self.keep!r}: use one of {', '.join(get_args(Keep))}")
         if self.expire_after is not None:
             # The one way to set a field of a frozen dataclass: plain seconds, for `to_mapping`.
             object.__setattr__(self, "expire_after", _seconds(self.expire_after))
-        if self.keep not in KEEPS:
-            raise SettingsError(f"keep={self.keep!r}: use one of {', '.join(KEEPS)}")
+        self._check_family()
+
+    def _check_family(self) -> None:
+        """Refuse an LSH family that does not exist, cannot be built, or has no such option."""
+        if self.lsh not in get_args(Lsh):
+            raise SettingsError(f"lsh={self.lsh!r}: use one of {', '.join(get_args(Lsh))}")
+        if self.lsh == "banded":
+            check_permutations(self.num_perm, self.seed)
+            value = self.recall
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+                raise SettingsError(f"recall={value!r}: give a number over 0 and under 1")
+            choose_bands(self.threshold, self.recall, self.num_perm)
+            return
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in _BANDED_ONLY and value != field.default:
+                raise SettingsError(
+                    f"{field.name}={value!r}: an option of lsh='banded' alone, and lsh is "
+                    f"{self.lsh!r}"
+                )
+
+    @property
+    def bands(self) -> Bands | None:
+        """The bands of `lsh="banded"`; None for the other family."""
+        if self.lsh != "banded":
+            return None
+        chosen = choose_bands(self.threshold, self.recall, self.num_perm)
+        return Bands(*chosen, self.num_perm, self.seed)
 
     @classmethod
     def from_mapping(cls, options: Mapping[str, Any]) -> Settings:
@@ -86,8 +134,12 @@ class Settings:
         return cls(**options)
 
     def to_mapping(self) -> dict[str, Any]:
-        """The settings as plain values, for an index header or a report."""
-        return asdict(self)
+        """The settings as plain values, for an index header or a report.
+
+        Options of the other LSH family are left out: they mean nothing there.
+        """
+        left_out = _BANDED_ONLY if self.lsh != "banded" else ()
+        return {name: value for name, value in asdict(self).items() if name not in left_out}
 
 
 def _seconds(duration: Any) -> float:

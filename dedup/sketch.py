@@ -1,7 +1,9 @@
 """Blocks to sketches: fingerprint, token trace and LSH keys of a batch of texts.
 
-A sketch is all that an index needs of a text. The key scheme that was chosen by measurement stands
-here; the loops are the kernel's. Knows nothing of pages, verdicts or storage.
+A sketch is all that an index needs of a text. An LSH family is only a function from a text to its
+keys: `bottom`, whose key scheme was chosen by measurement and stands here, or `banded`
+(`minhash.py`); fingerprint and trace are the same. The loops are the kernel's. Knows nothing of
+pages, verdicts or storage.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup import kernel
+from dedup.bands import Bands
+from dedup.minhash import band_keys, minhash_texts
 from dedup.normalise import TABLES, hard_texts
 
 T = TypeVar("T", bound=np.generic)
@@ -25,6 +29,9 @@ a block has short keys (24 words), and how many. docs/decisions.md tells how it 
 MAX_KEYS = int(KEY_SCHEME[1] + KEY_SCHEME[3] + KEY_SCHEME[6])
 """Keys of one block, at most."""
 
+_NO_KEYS = KEY_SCHEME * np.array([1, 0, 1, 0, 1, 1, 0])
+"""The scheme that leaves keys to others."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sketches:
@@ -34,9 +41,10 @@ class Sketches:
         fingerprints: uint64[n, 2], low and high half of XXH3-128 of the normalised text.
         trace_spans: int64[n, 2], where each trace starts and ends in `traces`.
         traces: uint16, 16 bits of each token's hash, in order. From them follow the shingles, the
-            exact similarity and containment, and the keys.
+            exact similarity and containment, and the keys of the family `bottom`.
         key_spans: int64[n, 2], where each block's keys start and end in `keys`.
-        keys: uint64, the LSH keys: the smallest hashes of the block's shingles.
+        keys: uint64, the LSH keys: the smallest hashes of the block's shingles, or its bands.
+        minhashes: uint32[n, num_perm], the MinHash values behind the bands (`bottom`: [n, 0]).
         buffer: the texts, in UTF-8 with lone surrogates, for an index that keeps them.
         text_bounds: int64[n] twice, where each text starts and ends in `buffer`.
 
@@ -48,6 +56,7 @@ class Sketches:
     traces: npt.NDArray[np.uint16]
     key_spans: npt.NDArray[np.int64]
     keys: npt.NDArray[np.uint64]
+    minhashes: npt.NDArray[np.uint32]
     buffer: bytes = b""
     text_bounds: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None
 
@@ -78,26 +87,45 @@ class Sketches:
 
 
 def sketch_texts(
-    buffer: bytes, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
+    buffer: bytes,
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    bands: Bands | None = None,
 ) -> Sketches:
-    """Sketches of the blocks `buffer[starts[i]:ends[i]]` (UTF-8 with lone surrogates)."""
-    sketches, hard = _run_kernel(buffer, starts, ends, folded=False)
-    if not hard.any():
+    """Sketches of the blocks `buffer[starts[i]:ends[i]]` (UTF-8 with lone surrogates).
+
+    With `bands`, keys are those of the family `banded`, else of `bottom`.
+    """
+    scheme = KEY_SCHEME if bands is None else _NO_KEYS
+    sketches, hard = _run_kernel(buffer, starts, ends, scheme, folded=False)
+    if hard.any():
+        places = np.flatnonzero(hard)
+        redone, _ = _run_kernel(*hard_texts(buffer, starts, ends, places), scheme, folded=True)
+        sketches.fingerprints[places] = redone.fingerprints
+        traces = _replace(
+            places, sketches.trace_spans, sketches.traces, redone.trace_spans, redone.traces
+        )
+        keys = _replace(places, sketches.key_spans, sketches.keys, redone.key_spans, redone.keys)
+        sketches = replace(sketches, traces=traces, keys=keys)
+    if bands is None:
         return sketches
-    places = np.flatnonzero(hard)
-    redone, _ = _run_kernel(*hard_texts(buffer, starts, ends, places), folded=True)
-    sketches.fingerprints[places] = redone.fingerprints
-    traces = _replace(
-        places, sketches.trace_spans, sketches.traces, redone.trace_spans, redone.traces
+    values = minhash_texts(
+        *(buffer, starts, ends),
+        num_perm=bands.num_perm,
+        seed=bands.seed,
+        width=2,
+        padded=True,
     )
-    keys = _replace(places, sketches.key_spans, sketches.keys, redone.key_spans, redone.keys)
-    return replace(sketches, traces=traces, keys=keys)
+    firsts = np.arange(len(values)) * bands.count
+    key_spans = np.stack((firsts, firsts + bands.count), axis=1)
+    keys = band_keys(values, bands).ravel()
+    return replace(sketches, key_spans=key_spans, keys=keys, minhashes=values)
 
 
 def keys_of_traces(
     traces: npt.NDArray[np.uint16], spans: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
-    """`key_spans` and `keys` of stored traces: those that their blocks had."""
+    """`key_spans` and `keys` (family `bottom`) of stored traces: those that their blocks had."""
     key_spans = np.empty((len(spans), 2), dtype=np.int64)
     keys = np.empty(len(spans) * MAX_KEYS, dtype=np.uint64)
     kernel.trace_keys(traces, spans, KEY_SCHEME, key_spans, keys)
@@ -105,7 +133,12 @@ def keys_of_traces(
 
 
 def _run_kernel(
-    buffer: bytes, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], *, folded: bool
+    buffer: bytes,
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    scheme: npt.NDArray[np.int64],
+    *,
+    folded: bool,
 ) -> tuple[Sketches, npt.NDArray[np.uint8]]:
     """One call of the kernel, and which blocks it left to the full normaliser."""
     n = len(starts)
@@ -115,7 +148,8 @@ def _run_kernel(
         trace_spans=np.empty((n, 2), dtype=np.int64),
         traces=np.empty(room, dtype=np.uint16),
         key_spans=np.empty((n, 2), dtype=np.int64),
-        keys=np.empty(n * MAX_KEYS, dtype=np.uint64),
+        keys=np.empty(n * int(scheme[[1, 3, 6]].sum()), dtype=np.uint64),
+        minhashes=np.empty((n, 0), dtype=np.uint32),
         buffer=buffer,
         text_bounds=(starts, ends),
     )
@@ -126,7 +160,7 @@ def _run_kernel(
         ends,
         folded,
         TABLES,
-        KEY_SCHEME,
+        scheme,
         sketches.fingerprints,
         sketches.trace_spans,
         sketches.traces,

@@ -45,8 +45,10 @@ FEW_SIMILARITY = 0.25
 
 
 def is_repeat(kinds: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Which of these verdicts are repeats: exact, near or excerpt."""
-    return (kinds >= VerdictKind.EXACT) & (kinds <= VerdictKind.EXCERPT)
+    """Which of these verdicts are repeats: exact, near (estimated too) or excerpt."""
+    repeats: npt.NDArray[np.bool_] = (kinds >= VerdictKind.EXACT) & (kinds <= VerdictKind.EXCERPT)
+    repeats |= kinds == VerdictKind.ESTIMATED
+    return repeats
 
 
 def rule_of(settings: Settings) -> npt.NDArray[np.float64]:

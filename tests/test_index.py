@@ -26,6 +26,7 @@ Open = Callable[..., Deduper]
 
 INDEXES: dict[str, tuple[str, Callable[[ServerKind], Any]] | None] = {
     "memory": None,
+    "memory, banded": None,
     "valkey": ("valkey", start_standalone),
     "redis-6": ("redis-6", start_standalone),
     "cluster": ("valkey", start_cluster),
@@ -35,6 +36,10 @@ INDEXES: dict[str, tuple[str, Callable[[ServerKind], Any]] | None] = {
 
 EXPIRING = ["memory"]
 """The stores in which originals expire (test_expiry.py)."""
+OPTIONS: dict[str, dict[str, Any]] = {
+    "memory, banded": {"lsh": "banded", "num_perm": 256, "recall": 0.999}
+}
+"""What a store is opened with besides."""
 
 A = "The harbour council said on Monday that three new cranes would not be ready before spring."
 B = "Nobody at the shipyard could explain why the paint on the old lighthouse had turned green."
@@ -55,7 +60,8 @@ def open_deduper(request: pytest.FixtureRequest, redis_servers: Servers) -> Iter
     opened: list[Deduper] = []
 
     def open_one(**options: Any) -> Deduper:
-        deduper = Deduper(url, namespace=uuid.uuid4().hex, **options)
+        given = OPTIONS.get(request.param, {}) | options
+        deduper = Deduper(url, namespace=uuid.uuid4().hex, **given)
         opened.append(deduper)
         return deduper
 

@@ -13,11 +13,24 @@ from test_index import LONG, TEASER, A, B
 from test_kernel import native, needs_native
 from test_sketch import sketch
 
+from dedup.bands import Bands
 from dedup.kernel import reference
+from dedup.minhash import MinHashes, band_keys
 from dedup.settings import Settings
+from dedup.sketch import Sketches
 from dedup.verdict import rule_of
 
 BLOCKS = [A, B, LONG, TEASER, A.replace("Monday", "Friday"), "too short", B + " Twice."]
+
+
+BANDS = Bands(4, 3, 12, 1)
+
+
+def sketch_some(blocks: list[int], bands: Bands | None) -> Sketches:
+    """Sketches of some of the blocks."""
+    return sketch(*(BLOCKS[block] for block in blocks), bands=bands)
+
+
 DURATION = 3
 """Seconds after which an original that was not seen has expired."""
 
@@ -35,11 +48,10 @@ def empty_columns() -> tuple[Any, ...]:
 
 
 def check(
-    module: Any, columns: Any, overlay: Any, blocks: list[int], page: int, now: int
+    module: Any, columns: Any, overlay: Any, chosen: Sketches, page: int, now: int
 ) -> list[Any]:
     """check_blocks of one page; all outputs."""
-    chosen = sketch(*(BLOCKS[block] for block in blocks))
-    n = len(blocks)
+    n = len(chosen)
     out = [
         np.zeros(n, np.uint8),
         np.zeros(n),
@@ -53,6 +65,7 @@ def check(
         chosen.traces,
         chosen.key_spans,
         chosen.keys,
+        chosen.minhashes,
     )
     place = (np.array([0, n]), np.array([page], np.uint32))
     arguments = (now, now - DURATION, 5, overlay is not None, rule_of(Settings()))
@@ -62,6 +75,8 @@ def check(
 
 class Twins(RuleBasedStateMachine):
     """Any sequence of operations on two indexes, one by each kernel."""
+
+    bands: Bands | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,7 +94,8 @@ class Twins(RuleBasedStateMachine):
         for module, columns in zip(self.modules, self.columns, strict=True):
             if old is not None:
                 module.withdraw_page(columns, old, page)
-            results.append(check(module, columns, None, blocks, page, self.now))
+            chosen = sketch_some(blocks, self.bands)
+            results.append(check(module, columns, None, chosen, page, self.now))
             if old is not None:
                 module.release_unclaimed(columns, old, page)
         for first, second in zip(*results, strict=True):
@@ -91,7 +107,7 @@ class Twins(RuleBasedStateMachine):
         """Look blocks up over an overlay."""
         overlays = [empty_columns(), empty_columns()]
         results = [
-            check(module, columns, overlay, blocks, 99, self.now)
+            check(module, columns, overlay, sketch_some(blocks, self.bands), 99, self.now)
             for module, columns, overlay in zip(self.modules, self.columns, overlays, strict=True)
         ]
         for first, second in zip(
@@ -145,8 +161,42 @@ class Twins(RuleBasedStateMachine):
         assert np.array_equal(arena[:used], other_arena[:used])
 
 
+class BandedTwins(Twins):
+    """The same with the keys of the other family, and originals that are known by values alone."""
+
+    bands = BANDS
+
+    @rule(page=st.integers(0, 3), blocks=st.lists(st.integers(0, len(BLOCKS) - 1), max_size=2))
+    def bring_values(self, page: int, blocks: list[int]) -> None:
+        """Add values in place of what the page had."""
+        values = MinHashes.of([BLOCKS[block] for block in blocks], num_perm=12).values
+        if not blocks:
+            return
+        bounds, pages = np.array([0, len(blocks)]), np.array([page], np.uint32)
+        old = self.log.get(page)
+        results = []
+        for module, columns in zip(self.modules, self.columns, strict=True):
+            entries = np.zeros(len(blocks), np.uint32)
+            if old is not None:
+                module.withdraw_page(columns, old, page)
+            keys = band_keys(values, BANDS)
+            module.add_values(columns, values, keys, bounds, pages, 7, entries)
+            if old is not None:
+                module.release_unclaimed(columns, old, page)
+            results.append(entries)
+        assert np.array_equal(results[0], results[1])
+        self.log[page] = results[0]
+
+
 @needs_native
 class TestTwins(Twins.TestCase):  # type: ignore[misc,valid-type]
     """Runs the machine."""
+
+    settings = settings(max_examples=40, stateful_step_count=12, deadline=None)
+
+
+@needs_native
+class TestBandedTwins(BandedTwins.TestCase):  # type: ignore[misc,valid-type]
+    """Runs the other machine."""
 
     settings = settings(max_examples=40, stateful_step_count=12, deadline=None)

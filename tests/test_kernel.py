@@ -52,7 +52,11 @@ def run_texts(module: Any, name: str, blocks: list[bytes], *, folded: bool = Fal
     if name == "minhash":
         a = np.arange(1, 140, 2, dtype=np.uint32) * np.uint32(0x9E3779B1) | np.uint32(1)
         minima = np.zeros((n, len(a)), np.uint32)
-        return [module.minhash(*head, 3, a, a >> 3, minima, hard), minima[hard == 0], hard]
+        outputs: list[Any] = []
+        for width, padded in ((3, False), (2, True), (4, True)):
+            outputs += [module.minhash(*head, width, padded, a, a >> 3, minima, hard)]
+            outputs += [minima[hard == 0], hard.copy()]
+        return outputs
     prints, trace_spans = np.zeros((n, 2), np.uint64), np.zeros((n, 2), np.int64)
     traces, key_spans = np.zeros(room, np.uint16), np.zeros((n, 2), np.int64)
     keys = np.zeros(n * MAX_KEYS, np.uint64)

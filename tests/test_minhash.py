@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -39,10 +41,14 @@ def lay_out(texts: list[str]) -> tuple[bytes, npt.NDArray[np.int64], npt.NDArray
     return b"".join(encoded), stops[:-1], stops[1:]
 
 
-def peer_values(text: str, num_perm: int, seed: int, width: int) -> npt.NDArray[np.uint32]:
+def peer_values(
+    text: str, num_perm: int, seed: int, width: int, *, padded: bool = False
+) -> npt.NDArray[np.uint32]:
     """The values that datasketch gives to the same shingles."""
     minhash = datasketch.MinHash(num_perm, seed, hashfunc=xxhash.xxh32_intdigest)
     tokens = normalise(text).split(" ") if normalise(text) else []
+    if padded and tokens:
+        tokens = ["^", *tokens, "$"]
     for first in range(max(1, len(tokens) - width + 1) if tokens else 0):
         minhash.update(" ".join(tokens[first : first + width]).encode())
     values: npt.NDArray[np.uint32] = minhash.hashvalues
@@ -65,18 +71,24 @@ def test_permutations_are_datasketchs(num_perm: int, seed: int) -> None:
     st.lists(TEXTS, max_size=4),
     st.sampled_from([1, 63, 64, 128, 130]),
     st.integers(1, 5),
+    st.booleans(),
     st.data(),
 )
 def test_values_are_datasketchs(
-    texts: list[str], num_perm: int, width: int, data: st.DataObject
+    texts: list[str],
+    num_perm: int,
+    width: int,
+    padded: bool,  # noqa: FBT001 - drawn by Hypothesis
+    data: st.DataObject,
 ) -> None:
     """For any texts, hard ones beside easy ones, the values equal datasketch's bit for bit."""
     seed = data.draw(st.integers(0, 2**32 - 1))
-    values = minhash_texts(*lay_out(texts), num_perm=num_perm, seed=seed, width=width)
+    shape: dict[str, Any] = {"num_perm": num_perm, "seed": seed, "width": width, "padded": padded}
+    values = minhash_texts(*lay_out(texts), **shape)
     assert values.dtype == np.uint32
     assert values.shape == (len(texts), num_perm)
     for row, text in zip(values, texts, strict=True):
-        assert np.array_equal(row, peer_values(text, num_perm, seed, width))
+        assert np.array_equal(row, peer_values(text, **shape))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +120,7 @@ def test_no_blocks() -> None:
 )
 def test_settings_that_cannot_be_meant(name: str, value: int) -> None:
     """A setting out of range is refused by name and value."""
-    settings = {"num_perm": 16, "seed": 1, "width": 3} | {name: value}
+    settings: dict[str, Any] = {"num_perm": 16, "seed": 1, "width": 3} | {name: value}
     buffer, starts, ends = lay_out(["a b c"])
     with pytest.raises(SettingsError, match=f"{name}={value}"):
         minhash_texts(buffer, starts, ends, **settings)

@@ -10,16 +10,17 @@ from conftest import texts
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dedup.bands import Bands
 from dedup.kernel.reference.judge import shingles
 from dedup.normalise import normalise
 from dedup.sketch import MAX_KEYS, Sketches, keys_of_traces, sketch_texts
 
 
-def sketch(*blocks: str) -> Sketches:
+def sketch(*blocks: str, bands: Bands | None = None) -> Sketches:
     """Sketches of some texts."""
     encoded = [block.encode("utf-8", "surrogatepass") for block in blocks]
     bounds = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
-    return sketch_texts(b"".join(encoded), bounds[:-1], bounds[1:])
+    return sketch_texts(b"".join(encoded), bounds[:-1], bounds[1:], bands)
 
 
 def keys(sketches: Sketches, block: int = 0) -> list[int]:

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from dedup.errors import SettingsError
 from dedup.model import Stats
-from dedup.settings import Settings
+from dedup.settings import Keep, Lsh, Settings
 from dedup.sketch import Sketches
 from dedup.verdict import Verdicts
 
@@ -56,6 +56,26 @@ class Index(Protocol):
         settings: Settings,
     ) -> Verdicts:
         """The verdicts that `check` would give under these settings; the index does not change."""
+        ...
+
+    def add_minhashes(
+        self,
+        values: npt.NDArray[np.uint32],
+        pages: Sequence[str],
+        bounds: npt.NDArray[np.int64],
+        now: int,
+    ) -> None:
+        """Add originals that are known by their MinHash values alone, without judging them.
+
+        A page that the index knows gets these instead of what it had. Only stores that know the
+        LSH family `banded` have this.
+
+        Args:
+            values: uint32[n, num_perm].
+            pages: ids of pages, none twice.
+            bounds: int64[pages + 1], which values are of which page.
+            now: seconds since 1970.
+        """
         ...
 
     def forget(self, page: str) -> bool:
@@ -95,6 +115,16 @@ class AsyncIndex(Protocol):
         """See `Index.lookup`."""
         ...
 
+    async def add_minhashes(
+        self,
+        values: npt.NDArray[np.uint32],
+        pages: Sequence[str],
+        bounds: npt.NDArray[np.int64],
+        now: int,
+    ) -> None:
+        """See `Index.add_minhashes`."""
+        ...
+
     async def forget(self, page: str) -> bool:
         """See `Index.forget`."""
         ...
@@ -113,15 +143,33 @@ class AsyncIndex(Protocol):
 
 
 class Store(NamedTuple):
-    """A kind of store: the module that has it (imported when it is chosen) and its two classes."""
+    """A kind of store: the module that has it (imported when it is chosen) and its two classes.
+
+    `families` are the LSH families of whose keys it can make an index, `keeps` what it can keep of
+    originals.
+    """
 
     module: str
     blocking: str
     awaited: str
+    families: tuple[Lsh, ...]
+    keeps: tuple[Keep, ...]
 
 
-_MEMORY = Store("dedup.index.memory", "MemoryIndex", "AsyncMemoryIndex")
-_REDIS = Store("dedup.index.redis", "RedisIndex", "AsyncRedisIndex")
+_MEMORY = Store(
+    "dedup.index.memory",
+    "MemoryIndex",
+    "AsyncMemoryIndex",
+    families=("bottom", "banded"),
+    keeps=("traces",),
+)
+_REDIS = Store(
+    "dedup.index.redis",
+    "RedisIndex",
+    "AsyncRedisIndex",
+    families=("bottom",),
+    keeps=("traces", "text", "keys"),
+)
 
 STORES: dict[str, Store] = {
     "memory": _MEMORY,
@@ -138,10 +186,10 @@ def open_index(url: str, namespace: str, settings: Settings) -> Index:
     """The index at a URL.
 
     Raises:
-        SettingsError: the URL names no store that dedup has.
+        SettingsError: the URL names no store that dedup has, or one without this LSH family.
         IndexFailure: the store cannot be opened.
     """
-    store = _store_of(url)
+    store = _store_for(url, settings)
     index: Index = getattr(import_module(store.module), store.blocking)(url, namespace, settings)
     return index
 
@@ -150,9 +198,9 @@ def open_async_index(url: str, namespace: str, settings: Settings) -> AsyncIndex
     """The index at a URL, to be awaited; it is connected to when it is first used.
 
     Raises:
-        SettingsError: the URL names no store that dedup has.
+        SettingsError: the URL names no store that dedup has, or one without this LSH family.
     """
-    store = _store_of(url)
+    store = _store_for(url, settings)
     kind = getattr(import_module(store.module), store.awaited)
     index: AsyncIndex = kind(url, namespace, settings)
     return index
@@ -169,6 +217,21 @@ def stored_settings(url: str, namespace: str) -> Settings | None:
     kind = getattr(import_module(store.module), store.blocking)
     found: Settings | None = kind.stored_settings(url, namespace)
     return found
+
+
+def _store_for(url: str, settings: Settings) -> Store:
+    """The store at a URL, which can hold an index with these settings."""
+    store = _store_of(url)
+    if settings.lsh not in store.families:
+        raise SettingsError(
+            f"index {url!r}: lsh={settings.lsh!r} works in memory:// only, since this store makes "
+            "keys again from traces: take lsh='bottom'"
+        )
+    if settings.keep not in store.keeps:
+        raise SettingsError(
+            f"index {url!r}: keep={settings.keep!r} is for an index in Redis: this one keeps traces"
+        )
+    return store
 
 
 def _store_of(url: str) -> Store:

@@ -9,9 +9,7 @@ operation at a time.
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
-from array import array
 from collections.abc import Container, Sequence
 
 import numpy as np
@@ -19,7 +17,9 @@ import numpy.typing as npt
 
 from dedup import kernel
 from dedup.errors import IndexFullError, SettingsError
+from dedup.index.page_log import PageLog
 from dedup.kernel.kinds import VerdictKind
+from dedup.minhash import band_keys
 from dedup.model import Stats
 from dedup.settings import Settings
 from dedup.sketch import Sketches
@@ -37,13 +37,11 @@ MAX_UNITS = 0x80000000
 FULLEST, GROWTH = 0.8, 1.2
 """The posting table grows when more than this share is taken, to this much more: linear probing is
 still short at 0.8, and a step of a fifth leaves it two thirds to four fifths full."""
-FIRST_SLOTS, FIRST_UNITS, FIRST_LOG = 1 << 10, 1 << 13, 1 << 10
+FIRST_SLOTS, FIRST_UNITS = 1 << 10, 1 << 13
 WORTH_COMPACTING = 1 << 20
 """Dead units (8 MiB), or log entries, that are worth a pass over everything."""
 SWEEPS = 4
 """Passes over everything within `expire_after`: what has expired takes room for a quarter more."""
-NO_PAGE = 0xFFFFFFFF
-"""Stands for the time of a page's last check where a number is nobody's."""
 UNKNOWN_PAGE = 0xFFFFFFFE
 """The page number of a lookup under an id that the index does not know."""
 
@@ -75,8 +73,16 @@ class _Tables:
         Raises:
             IndexFullError: they do not fit; nothing was changed.
         """
+        self.make_room(sketches.tokens, sketches.key_count + len(sketches))
+
+    def make_room(self, lengths: npt.NDArray[np.int64], keys: int) -> None:
+        """Make room for records with so many 16-bit values each, and for so many keys of all.
+
+        Raises:
+            IndexFullError: they do not fit; nothing was changed.
+        """
         used = int(self.state[USED_UNITS])
-        needed = used + int((RECORD_UNITS + (sketches.tokens * 2 + 7) // 8).sum())
+        needed = used + int((RECORD_UNITS + (lengths * 2 + 7) // 8).sum())
         if needed > MAX_UNITS:
             raise IndexFullError(
                 f"the index in memory holds {MAX_UNITS >> 27} GiB of originals at most: "
@@ -86,7 +92,7 @@ class _Tables:
             # In place where the allocator can; a small step, since growing costs little.
             room = min(MAX_UNITS, needed + needed // 16 + FIRST_UNITS)
             self.arena.resize(room, refcheck=False)
-        postings = int(self.state[POSTINGS]) + sketches.key_count + len(sketches)
+        postings = int(self.state[POSTINGS]) + keys
         if postings > FULLEST * len(self.tags):
             self.move_postings(int(max(postings / FULLEST + 1, len(self.tags) * GROWTH)))
 
@@ -99,98 +105,6 @@ class _Tables:
     def nbytes(self) -> int:
         """Bytes of the arrays."""
         return sum(column.nbytes for column in self.columns)
-
-
-class _PageLog:
-    """The entries of every page, back to back; a page that is checked again gets a new place.
-
-    Numbers of pages that were dropped are given out again: no record names those any more.
-    """
-
-    def __init__(self) -> None:
-        self.numbers: dict[str, int] = {}
-        self.names: list[str | None] = []
-        self.firsts = array("Q")
-        self.counts = array("I")
-        self.checked = array("I")
-        self.free: list[int] = []
-        self.entries = np.zeros(FIRST_LOG, dtype=np.uint32)
-        self.used = self.dead = 0
-
-    def add_page(self, name: str) -> int:
-        """A number for a new page."""
-        if self.free:
-            number = self.free.pop()
-            self.names[number] = name
-        else:
-            number = len(self.names)
-            self.names.append(name)
-            self.firsts.append(0)
-            self.counts.append(0)
-            self.checked.append(NO_PAGE)
-        self.numbers[name] = number
-        return number
-
-    def of(self, number: int) -> npt.NDArray[np.uint32]:
-        """A page's entries."""
-        first = self.firsts[number]
-        return self.entries[first : first + self.counts[number]]
-
-    def write(
-        self, numbers: list[int], entries: npt.NDArray[np.uint32], counts: Sequence[int], now: int
-    ) -> None:
-        """Write the entries of pages that were checked now, back to back."""
-        if self.used + len(entries) > len(self.entries):
-            room = self.used + len(entries)
-            self.entries.resize(room + room // 16 + FIRST_LOG, refcheck=False)
-        self.entries[self.used : self.used + len(entries)] = entries
-        for number, count in zip(numbers, counts, strict=True):
-            self.dead += self.counts[number]
-            self.firsts[number], self.counts[number] = self.used, count
-            self.checked[number] = now
-            self.used += count
-
-    def drop_page(self, number: int) -> None:
-        """Take a page out."""
-        name = self.names[number]
-        if name is not None:
-            del self.numbers[name]
-        self.names[number] = None
-        self.dead += self.counts[number]
-        self.counts[number] = 0
-        self.checked[number] = NO_PAGE
-        self.free.append(number)
-
-    def checked_before(self, time: int) -> npt.NDArray[np.bool_]:
-        """Of each number, whether its page was last checked earlier."""
-        return np.array(self.checked, dtype=np.uint32) < time
-
-    def rewrite(self, entries: npt.NDArray[np.uint32]) -> None:
-        """Close the gaps, taking each live page's entries from `entries` (0: one to leave out)."""
-        firsts, counts = (
-            np.array(self.firsts, dtype=np.int64),
-            np.array(self.counts, dtype=np.int64),
-        )
-        total = int(counts.sum())
-        # The place in the old log of each entry of the new one, page by page.
-        starts = np.cumsum(counts) - counts
-        places = np.repeat(firsts - starts, counts) + np.arange(total)
-        kept = entries[places]
-        present = kept > 0
-        before = np.zeros(total + 1, dtype=np.int64)
-        np.cumsum(present, out=before[1:])
-        self.firsts = array("Q", before[starts].tolist())
-        self.counts = array("I", (before[starts + counts] - before[starts]).tolist())
-        self.entries = np.concatenate((kept[present], np.zeros(FIRST_LOG, dtype=np.uint32)))
-        self.used, self.dead = int(before[-1]), 0
-
-    def nbytes(self) -> int:
-        """Bytes of the log and of the page ids, by sampling their lengths."""
-        sample = self.names[:: max(1, len(self.names) // 1000)]
-        names = sum(sys.getsizeof(name) for name in sample) * len(self.names) // max(1, len(sample))
-        tables = sys.getsizeof(self.numbers) + sys.getsizeof(self.names) + 28 * len(self.names)
-        columns = 8 * len(self.firsts) + 8 * len(self.counts)
-        return self.entries.nbytes + names + tables + columns
 
 
 class MemoryIndex:
@@ -206,7 +120,7 @@ class MemoryIndex:
         self._rule = rule_of(settings)
         self._lock = threading.Lock()
         self._tables = _Tables()
-        self._log = _PageLog()
+        self._log = PageLog()
         self._swept = 0
 
     @staticmethod
@@ -261,6 +175,40 @@ class MemoryIndex:
             names |= self._name_pages(job, beside=names)
         return job.verdicts(names)
 
+    def add_minhashes(
+        self,
+        values: npt.NDArray[np.uint32],
+        pages: Sequence[str],
+        bounds: npt.NDArray[np.int64],
+        now: int,
+    ) -> None:
+        """See `Index.add_minhashes`."""
+        bands = self._settings.bands
+        if bands is None or not len(values):
+            return
+        keys = band_keys(values, bands)
+        entries = np.zeros(len(values), dtype=np.uint32)
+        with self._lock:
+            self._tables.make_room(np.full(len(values), 2 * values.shape[1]), keys.size)
+            columns = self._tables.columns
+            at = 0
+            while at < len(pages):
+                known = self._log.numbers.get(pages[at])
+                numbers = self._number_fresh(pages, at) if known is None else [known]
+                held = self._log.of(numbers[0]).copy()
+                kernel.withdraw_page(columns, held, numbers[0])
+                span = bounds[at : at + len(numbers) + 1]
+                kernel.add_values(
+                    *(columns, values, keys, span),
+                    np.array(numbers, dtype=np.uint32),
+                    now,
+                    entries,
+                )
+                kernel.release_unclaimed(columns, held, numbers[0])
+                self._log.write(numbers, entries[span[0] : span[-1]], np.diff(span).tolist(), now)
+                at += len(numbers)
+            self._compact_where_worth_it()
+
     def forget(self, page: str) -> bool:
         """See `Index.forget`."""
         with self._lock:
@@ -291,7 +239,7 @@ class MemoryIndex:
         """See `Index.clear`."""
         with self._lock:
             self._tables = _Tables()
-            self._log = _PageLog()
+            self._log = PageLog()
 
     def close(self) -> None:
         """See `Index.close`."""
@@ -389,6 +337,16 @@ class AsyncMemoryIndex:
         """See `Index.lookup`."""
         return await asyncio.to_thread(self._index.lookup, sketches, pages, bounds, now, settings)
 
+    async def add_minhashes(
+        self,
+        values: npt.NDArray[np.uint32],
+        pages: Sequence[str],
+        bounds: npt.NDArray[np.int64],
+        now: int,
+    ) -> None:
+        """See `Index.add_minhashes`."""
+        await asyncio.to_thread(self._index.add_minhashes, values, pages, bounds, now)
+
     async def forget(self, page: str) -> bool:
         """See `Index.forget`."""
         return await asyncio.to_thread(self._index.forget, page)
@@ -424,6 +382,7 @@ class _Job:
             sketches.traces,
             sketches.key_spans,
             sketches.keys,
+            sketches.minhashes,
         )
         self.bounds, self.now, self.before = bounds, now, before
         self.min_words, self.rule = settings.min_words, rule_of(settings)

@@ -41,6 +41,7 @@ LEVEL: str = getattr(_implementation, "LEVEL", "python")
 
 if TYPE_CHECKING:
     from dedup.kernel.reference import (
+        add_values,
         check_blocks,
         forward_records,
         judge,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
         withdraw_page,
     )
 else:
+    add_values = _implementation.add_values
     check_blocks = _implementation.check_blocks
     forward_records = _implementation.forward_records
     judge = _implementation.judge
@@ -75,6 +77,7 @@ else:
 __all__ = [
     "LEVEL",
     "NAME",
+    "add_values",
     "check_blocks",
     "forward_records",
     "judge",

@@ -14,3 +14,5 @@ class VerdictKind(IntEnum):
     NEAR = 3
     EXCERPT = 4
     EXTENSION = 5
+    ESTIMATED = 6
+    """Near, by the estimate of MinHash values: the original is known by nothing else."""

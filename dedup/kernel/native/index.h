@@ -4,10 +4,12 @@
  * 32 bits of a key (0 marks a free slot, so 0 becomes 1); its home is tag * slots / 2^32, which keeps
  * the table in tag order but for collisions: growing is one pass from front to back. The caller keeps
  * free slots. A key holds POSTINGS_PER_KEY ids at most, first come first kept. The exact fingerprint
- * is one more key.
+ * is one more key. A block has MAX_KEYS keys at most, whatever they are made of.
  *
  * Arena: records of 8-byte units, back to back; an original's id is the unit where its record starts, so ids
- * ascend in order of arrival. Unit 0 is never used: id 0 is "none".
+ * ascend in order of arrival. Unit 0 is never used: id 0 is "none". What verifies an original follows:
+ * its trace, or (VALUES_FLAG) its MinHash values, where nothing else is known of it; it has no
+ * fingerprint then.
  *
  * A page's entries are the ids of its judged blocks in order: originals that it owns, and
  * (REPEAT_ENTRY) originals that its blocks repeat. They undo a page exactly.
@@ -18,9 +20,10 @@
 #include "judge.h"
 #include "sketch.h"
 
-enum { POSTINGS_PER_KEY = 4, MAX_CANDIDATES = 3 * MAX_STRATUM * POSTINGS_PER_KEY };
+enum { POSTINGS_PER_KEY = 4, MAX_KEYS = 128, MAX_CANDIDATES = MAX_KEYS * POSTINGS_PER_KEY };
 #define NOBODY 0xFFFFFFFFu
 #define REPEAT_ENTRY 0x80000000u
+#define VALUES_FLAG 0x80000000u
 
 /* Columns of the state array. */
 enum { USED_UNITS = 0, DEAD_UNITS = 1, POSTINGS = 2, ORIGINALS = 3, REPEATS = 4, STATE_SIZE = 5 };
@@ -33,7 +36,7 @@ typedef struct {
     u32 seen;                  /* repeats */
     u32 pages;                 /* distinct pages, the owner's included */
     u32 mark;   /* the last page that counted itself in `pages`; for the owner: recognised again */
-    u32 tokens; /* length of the trace that follows */
+    u32 tokens; /* length of the trace that follows; with VALUES_FLAG twice the number of values */
 } record;
 
 enum { RECORD_UNITS = sizeof(record) / 8 };
@@ -50,7 +53,9 @@ INLINE record *record_at(const block_index *x, u32 id) { return (record *)(x->ar
 
 INLINE const u16 *record_trace(const record *r) { return (const u16 *)(r + 1); }
 
-INLINE u64 record_units(u64 tokens) { return RECORD_UNITS + (tokens * 2 + 7) / 8; }
+INLINE u64 units_for(u64 tokens) { return RECORD_UNITS + (tokens * 2 + 7) / 8; }
+
+INLINE u64 record_units(const record *r) { return units_for(r->tokens & ~VALUES_FLAG); }
 
 INLINE u32 key_tag(u64 key) { return (u32)key ? (u32)key : 1; }
 
@@ -94,6 +99,8 @@ typedef struct {
     size_t tokens;
     const u64 *keys;
     size_t key_count;
+    const u32 *values; /* MinHash values, to compare with originals that have no trace */
+    size_t value_count;
     u32 position;
 } block_view;
 
@@ -155,7 +162,11 @@ INLINE int find_best(const block_index *x, const block_view *block, const page_c
         record *r = record_at(x, ids[i]);
         if (!is_visible(r, check)) continue;
         double floor = best->verdict.kind == NEAR ? best->verdict.similarity : -1;
-        verdict v = judge_candidate(judge, rule, record_trace(r), r->tokens, floor);
+        verdict v = {NEW, 0, 0};
+        if (!(r->tokens & VALUES_FLAG))
+            v = judge_candidate(judge, rule, record_trace(r), r->tokens, floor);
+        else if ((r->tokens & ~VALUES_FLAG) == 2 * block->value_count)
+            v = estimate_candidate(rule, block->values, (const u32 *)(r + 1), block->value_count);
         if (v.kind < 0) return 0;
         if (better_verdict(v, best->verdict)) {
             finding better = {v, r, ids[i]};
@@ -165,17 +176,23 @@ INLINE int find_best(const block_index *x, const block_view *block, const page_c
     return 1;
 }
 
-/* Adds an original; the caller made room. Returns its id. */
+/* Adds an original with its trace, or, where it has none, its values; the caller made room. Returns
+ * its id. */
 INLINE u32 add_original(block_index *x, const block_view *block, const page_check *check) {
     u32 id = (u32)x->state[USED_UNITS];
     record *r = record_at(x, id);
+    u32 tokens = block->trace ? (u32)block->tokens : (u32)(2 * block->value_count) | VALUES_FLAG;
     record fresh = {block->fingerprint_low, check->page, block->position, check->now, check->now,
-                    0, 1, check->page, (u32)block->tokens};
-    u64 units = record_units(block->tokens);
+                    0, 1, check->page, tokens};
+    u64 units = record_units(&fresh);
     x->arena[id + units - 1] = 0;
     *r = fresh;
-    memcpy(r + 1, block->trace, block->tokens * 2);
-    add_posting(x, key_tag(block->fingerprint_high), id, check->before);
+    if (block->trace) {
+        memcpy(r + 1, block->trace, block->tokens * 2);
+        add_posting(x, key_tag(block->fingerprint_high), id, check->before);
+    } else {
+        memcpy(r + 1, block->values, block->value_count * sizeof(u32));
+    }
     for (size_t k = 0; k < block->key_count; k++) add_posting(x, key_tag(block->keys[k]), id, check->before);
     x->state[USED_UNITS] += (i64)units;
     x->state[ORIGINALS]++;
@@ -262,7 +279,7 @@ INLINE void release_original(block_index *x, record *r) {
     r->page = NOBODY;
     x->state[ORIGINALS]--;
     x->state[REPEATS] -= r->seen;
-    x->state[DEAD_UNITS] += (i64)record_units(r->tokens);
+    x->state[DEAD_UNITS] += (i64)record_units(r);
 }
 
 /* Releases the originals that a page owns and did not recognise since withdraw_page. */
@@ -279,7 +296,7 @@ static void release_unclaimed(block_index *x, const u32 *entries, size_t n, u32 
 static void release_expired(block_index *x, u32 before, u8 *owners, size_t pages) {
     for (u64 at = 1; at < (u64)x->state[USED_UNITS];) {
         record *r = record_at(x, (u32)at);
-        at += record_units(r->tokens);
+        at += record_units(r);
         if (r->page == NOBODY) continue;
         if (!is_alive(r, before)) {
             release_original(x, r);
@@ -315,7 +332,7 @@ static void forward_records(block_index *x) {
     u64 to = 1;
     for (u64 at = 1; at < (u64)x->state[USED_UNITS];) {
         record *r = record_at(x, (u32)at);
-        u64 units = record_units(r->tokens);
+        u64 units = record_units(r);
         r->mark = r->page == NOBODY ? 0 : (u32)to;
         if (r->page != NOBODY) to += units;
         at += units;
@@ -327,7 +344,7 @@ static void slide_records(block_index *x) {
     u64 used = 1;
     for (u64 at = 1; at < (u64)x->state[USED_UNITS];) {
         record *r = record_at(x, (u32)at);
-        u64 units = record_units(r->tokens);
+        u64 units = record_units(r);
         if (r->mark) {
             u64 to = r->mark;
             r->mark = NOBODY;

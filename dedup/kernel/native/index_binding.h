@@ -106,7 +106,7 @@ static int take_index(buffers *b, block_index *x, PyObject *columns) {
 }
 
 static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) {
-    PyObject *o[11], *batch[5];
+    PyObject *o[11], *batch[6];
     unsigned int now, before;
     int min_words, lookup;
     buffers held = {.count = 0};
@@ -114,7 +114,8 @@ static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) 
     if (!PyArg_ParseTuple(args, "OOOOOIIipOOOOOO", o, o + 1, o + 2, o + 3, o + 4, &now, &before, &min_words, &lookup,
                           o + 5, o + 6, o + 7, o + 8, o + 9, o + 10))
         return NULL;
-    if (!PyArg_ParseTuple(o[2], "OOOOO", batch, batch + 1, batch + 2, batch + 3, batch + 4)) return NULL;
+    if (!PyArg_ParseTuple(o[2], "OOOOOO", batch, batch + 1, batch + 2, batch + 3, batch + 4, batch + 5))
+        return NULL;
     if (!take_index(&held, &x, o[0])) goto fail;
     if (o[1] != Py_None) {
         overlay = &second;
@@ -125,6 +126,7 @@ static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) 
     TAKE(traces, batch[2], u16, 0);
     TAKE(key_spans, batch[3], i64, 0);
     TAKE(keys, batch[4], u64, 0);
+    TAKE(values, batch[5], u32, 0);
     TAKE(page_bounds, o[3], i64, 0);
     TAKE(pages, o[4], u32, 0);
     TAKE(rule, o[5], double, 0);
@@ -138,7 +140,8 @@ static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) 
     if (!check_spans(key_spans, key_spans_n, keys_n, "key_spans")) goto fail;
     if (!check_bounds(page_bounds, page_bounds_n, n, "page_bounds")) goto fail;
     REQUIRE(rule_n == 6, "rule");
-    REQUIRE(fingerprints_n == 2 * n && key_spans_n == 2 * n, "the batch");
+    REQUIRE(fingerprints_n == 2 * n && key_spans_n == 2 * n && (n ? values_n % n : values_n) == 0, "the batch");
+    size_t value_count = n ? (size_t)(values_n / n) : 0;
     REQUIRE(pages_n == page_bounds_n - 1, "pages");
     REQUIRE(kinds_n == n && similarity_n == n && containment_n == n && details_n == 6 * n && entries_n == n,
             "an output of one row a block");
@@ -147,9 +150,9 @@ static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) 
     i64 units = target->state[USED_UNITS], postings = target->state[POSTINGS];
     for (i64 i = first; i < last; i++) {
         i64 count = key_spans[2 * i + 1] - key_spans[2 * i];
-        units += (i64)record_units((u64)(trace_spans[2 * i + 1] - trace_spans[2 * i]));
+        units += (i64)units_for((u64)(trace_spans[2 * i + 1] - trace_spans[2 * i]));
         postings += count + 1;
-        REQUIRE(count <= 3 * MAX_STRATUM, "the keys of a block");
+        REQUIRE(count <= MAX_KEYS, "the keys of a block");
     }
     REQUIRE((u64)units <= target->units, "the arena");
     REQUIRE(postings < (i64)target->slots, "the posting table");
@@ -164,7 +167,7 @@ static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) 
             if (i + AHEAD < last) {
                 i64 j = i + AHEAD;
                 block_view later = {0, fingerprints[2 * j + 1], NULL, 0, keys + key_spans[2 * j],
-                                    (size_t)(key_spans[2 * j + 1] - key_spans[2 * j]), 0};
+                                    (size_t)(key_spans[2 * j + 1] - key_spans[2 * j]), NULL, 0, 0};
                 prefetch_block(&x, &later);
             }
             size_t tokens = (size_t)(trace_spans[2 * i + 1] - trace_spans[2 * i]);
@@ -174,7 +177,7 @@ static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) 
             if (tokens == 0 || tokens < (size_t)min_words) continue;
             block_view block = {fingerprints[2 * i], fingerprints[2 * i + 1], traces + trace_spans[2 * i], tokens,
                                 keys + key_spans[2 * i], (size_t)(key_spans[2 * i + 1] - key_spans[2 * i]),
-                                (u32)(i - page_bounds[p])};
+                                values + (size_t)i * value_count, value_count, (u32)(i - page_bounds[p])};
             finding found;
             if (!check_block(&x, overlay, &block, &check, &r, &scratch, &found, entries + i)) {
                 memory = 0;
@@ -193,6 +196,44 @@ static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) 
     Py_END_ALLOW_THREADS;
     release(&held);
     if (!memory) return PyErr_NoMemory();
+    Py_RETURN_NONE;
+fail:
+    release(&held);
+    return NULL;
+}
+
+static PyObject *kernel_add_values(PyObject *Py_UNUSED(self), PyObject *args) {
+    PyObject *o[6];
+    unsigned int now;
+    buffers held = {.count = 0};
+    block_index x;
+    if (!PyArg_ParseTuple(args, "OOOOOIO", o, o + 1, o + 2, o + 3, o + 4, &now, o + 5)) return NULL;
+    if (!take_index(&held, &x, o[0])) goto fail;
+    TAKE(values, o[1], u32, 0);
+    TAKE(keys, o[2], u64, 0);
+    TAKE(page_bounds, o[3], i64, 0);
+    TAKE(pages, o[4], u32, 0);
+    TAKE(entries, o[5], u32, 1);
+    Py_ssize_t n = entries_n;
+    if (!check_bounds(page_bounds, page_bounds_n, n, "page_bounds")) goto fail;
+    REQUIRE(pages_n == page_bounds_n - 1, "pages");
+    REQUIRE(n > 0 && values_n % n == 0 && keys_n % n == 0 && values_n / n <= (1 << 28), "values");
+    size_t value_count = (size_t)(values_n / n), key_count = (size_t)(keys_n / n);
+    i64 added = page_bounds[pages_n] - page_bounds[0];
+    REQUIRE(key_count <= MAX_KEYS, "the keys of a block");
+    REQUIRE((u64)x.state[USED_UNITS] + (u64)added * units_for(2 * value_count) <= x.units, "the arena");
+    REQUIRE(x.state[POSTINGS] + added * (i64)key_count < (i64)x.slots, "the posting table");
+    Py_BEGIN_ALLOW_THREADS;
+    for (Py_ssize_t p = 0; p < pages_n; p++) {
+        page_check check = {pages[p], now, 0, 0};
+        for (i64 i = page_bounds[p]; i < page_bounds[p + 1]; i++) {
+            block_view block = {0, 0, NULL, 0, keys + (size_t)i * key_count, key_count,
+                                values + (size_t)i * value_count, value_count, (u32)(i - page_bounds[p])};
+            entries[i] = add_original(&x, &block, &check);
+        }
+    }
+    Py_END_ALLOW_THREADS;
+    release(&held);
     Py_RETURN_NONE;
 fail:
     release(&held);

@@ -9,7 +9,8 @@
 
 #include "tokens.h"
 
-enum { SKIPPED = 0, NEW = 1, EXACT = 2, NEAR = 3, EXCERPT = 4, EXTENSION = 5 };
+/* ESTIMATED: near, by the estimate of MinHash values, where the original has nothing better. */
+enum { SKIPPED = 0, NEW = 1, EXACT = 2, NEAR = 3, EXCERPT = 4, EXTENSION = 5, ESTIMATED = 6 };
 
 typedef struct {
     double threshold;      /* near: similarity from here on */
@@ -227,11 +228,26 @@ INLINE void sign_trace(const u16 *trace, size_t tokens, u8 *signature) {
     }
 }
 
-/* Whether verdict `a` is to be preferred to the best so far: near before excerpt before extension,
- * then the higher similarity. The caller visits candidates by ascending id, so ties keep the lowest. */
+/* The verdict by MinHash values: the share of equal ones estimates the similarity (Broder 1997), which
+ * is the least that the containment can be. */
+INLINE verdict estimate_candidate(const verdict_rule *rule, const u32 *values, const u32 *others, size_t n) {
+    size_t equal = 0;
+    for (size_t i = 0; i < n; i++) equal += values[i] == others[i];
+    double similarity = n ? (double)equal / (double)n : 0;
+    verdict nothing = {NEW, 0, 0}, estimated = {ESTIMATED, similarity, similarity};
+    return similarity >= rule->threshold ? estimated : nothing;
+}
+
+/* What is preferred: what was computed before an estimate, a repeat before an extension. */
+INLINE int verdict_rank(int kind) { return kind == ESTIMATED ? 2 * EXCERPT + 1 : 2 * kind; }
+
+/* Whether verdict `a` is to be preferred to the best so far: near before excerpt before estimated
+ * before extension, then the higher similarity. The caller visits candidates by ascending id, so ties
+ * keep the lowest. */
 INLINE int better_verdict(verdict a, verdict best) {
     if (a.kind == NEW) return 0;
-    if (best.kind == NEW || a.kind != best.kind) return best.kind == NEW || a.kind < best.kind;
+    if (best.kind == NEW || a.kind != best.kind)
+        return best.kind == NEW || verdict_rank(a.kind) < verdict_rank(best.kind);
     return a.similarity > best.similarity;
 }
 

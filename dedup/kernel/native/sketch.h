@@ -72,6 +72,7 @@ INLINE int keep_smallest(u64 *best, int count, int limit, u64 value) {
  * three times the expected place of the last one leaves few to sort. `spare` has room for n. */
 INLINE int smallest(const u64 *hashes, size_t n, int limit, u64 *spare, u64 *best) {
     int count = 0;
+    if (!limit) return 0;
     if (n > (size_t)limit * 4) {
         u64 bound = UINT64_MAX / n * (u64)limit * 3;
         size_t left = 0;
@@ -154,8 +155,9 @@ INLINE size_t window_hashes(sketch_scratch *s, const u16 *trace, size_t n, i64 w
 }
 
 /* The keys of a trace: the long windows' (ascending, distinct), then the short windows'. Returns how
- * many; at most 2 * MAX_STRATUM + MAX_STRATUM. */
+ * many; at most 2 * MAX_STRATUM + MAX_STRATUM. A scheme of no keys is for those who have their own. */
 INLINE size_t trace_keys(sketch_scratch *s, const key_scheme *scheme, const u16 *trace, size_t n, u64 *keys) {
+    if (!scheme->long_keys && !scheme->head_keys && !scheme->short_keys) return 0;
     size_t windows = window_hashes(s, trace, n, scheme->long_weight, 0, 0);
     u64 *spare = s->memory + s->capacity;
     int count = smallest(s->memory, windows, (int)scheme->long_keys, spare, keys);

@@ -147,12 +147,41 @@ fail:
     return NULL;
 }
 
+/* Mixed hashes of the shingles of `width` tokens of a block, the pads ^ and $ included if `padded`; one
+ * of all tokens where there are fewer, none where there are none. `ends` has the tokens' ends from its
+ * second place on, and room for one more. Returns how many. */
+INLINE size_t hash_shingles(token_scratch *s, const tokenised *done, size_t width, int padded, u32 *ends,
+                            u32 *hashes) {
+    u8 *text = s->normalised;
+    size_t symbols = done->tokens;
+    if (!symbols) return 0;
+    if (padded) { /* what was folded is of no more use, so there is room on either side */
+        text -= 2;
+        memcpy(text, "^ ", 2);
+        memcpy(text + 2 + done->bytes, " $", 2);
+        ends[0] = 1;
+        for (size_t i = 1; i <= symbols; i++) ends[i] += 2;
+        ends[symbols + 1] = ends[symbols] + 2;
+        symbols += 2;
+    } else {
+        ends++;
+    }
+    size_t span = symbols < width ? symbols : width;
+    size_t count = symbols - span + 1;
+    for (size_t i = 0; i < count; i++) {
+        size_t from = i ? ends[i - 1] + 1 : 0;
+        hashes[i] = mix32(xxh32(text + from, ends[i + span - 1] - from));
+    }
+    return count;
+}
+
 static PyObject *kernel_minhash(PyObject *Py_UNUSED(self), PyObject *args) {
     PyObject *o[8];
-    int folded, width;
+    int folded, width, padded;
     buffers held = {.count = 0};
     texts t;
-    if (!PyArg_ParseTuple(args, "OOOiOiOOOO", o, o + 1, o + 2, &folded, o + 3, &width, o + 4, o + 5, o + 6, o + 7))
+    if (!PyArg_ParseTuple(args, "OOOiOipOOOO", o, o + 1, o + 2, &folded, o + 3, &width, &padded, o + 4, o + 5,
+                          o + 6, o + 7))
         return NULL;
     if (!take_texts(&held, &t, o[0], o[1], o[2], folded, o[3])) goto fail;
     TAKE(a, o[4], u32, 0);
@@ -170,7 +199,7 @@ static PyObject *kernel_minhash(PyObject *Py_UNUSED(self), PyObject *args) {
     size_t room = 0;
     for (Py_ssize_t i = 0; i < t.count; i++) {
         size_t size = (size_t)(t.ends[i] - t.starts[i]);
-        if (room < size + 2) {
+        if (room < size + 4) {
             free(ends);
             room = size + size / 2 + 64;
             ends = malloc(2 * room * sizeof(u32));
@@ -179,17 +208,11 @@ static PyObject *kernel_minhash(PyObject *Py_UNUSED(self), PyObject *args) {
             memory = 0;
             break;
         }
-        tokenised done = tokenise(&t.table, t.buffer + t.starts[i], size, t.folded, &tokens, NULL, ends);
+        tokenised done = tokenise(&t.table, t.buffer + t.starts[i], size, t.folded, &tokens, NULL, ends + 1);
         hard[i] = (u8)done.hard;
         hard_count += done.hard;
-        /* A text with fewer tokens than a shingle is one shingle; an empty text has none. */
-        size_t span = done.tokens < (size_t)width ? done.tokens : (size_t)width;
-        size_t shingles = done.tokens ? done.tokens - span + 1 : 0;
         u32 *hashes = ends + room, *row = minima + i * a_n;
-        for (size_t s = 0; s < shingles; s++) {
-            size_t from = s ? ends[s - 1] + 1 : 0;
-            hashes[s] = mix32(xxh32(tokens.normalised + from, ends[s + span - 1] - from));
-        }
+        size_t shingles = hash_shingles(&tokens, &done, (size_t)width, padded, ends, hashes);
         memset(row, 0xFF, (size_t)a_n * sizeof(u32));
         permute(hashes, shingles, a, b, row, (size_t)a_n);
     }

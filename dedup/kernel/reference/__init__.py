@@ -4,6 +4,7 @@ Written to be checked against, and fast enough to work with where there is no co
 """
 
 from dedup.kernel.reference.index import (
+    add_values,
     check_blocks,
     forward_records,
     move_postings,
@@ -18,6 +19,7 @@ from dedup.kernel.reference.minhash import minhash
 from dedup.kernel.reference.sketch import normalise, sketch, trace_keys
 
 __all__ = [
+    "add_values",
     "check_blocks",
     "forward_records",
     "judge",

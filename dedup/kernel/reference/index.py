@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup.kernel.kinds import VerdictKind
-from dedup.kernel.reference.judge import Rule, Verdict, is_better, judge_pair
+from dedup.kernel.reference.judge import Rule, Verdict, estimate_pair, is_better, judge_pair
 
 POSTINGS_PER_KEY = 4
 NOBODY = 0xFFFFFFFF
-REPEAT_ENTRY = 0x80000000
+REPEAT_ENTRY = VALUES_FLAG = 0x80000000
 USED_UNITS, DEAD_UNITS, POSTINGS, ORIGINALS, REPEATS, STATE_SIZE = range(6)
 """Columns of the state array, and how many there are."""
 
@@ -36,13 +36,15 @@ Batch: TypeAlias = tuple[
     npt.NDArray[np.uint16],
     npt.NDArray[np.int64],
     npt.NDArray[np.uint64],
+    npt.NDArray[np.uint32],
 ]
-"""fingerprints, trace_spans, traces, key_spans, keys, as `sketch` fills them."""
+"""fingerprints, trace_spans, traces, key_spans, keys, as `sketch` fills them, and uint32[n, k],
+the MinHash values that originals without a trace are compared with (k = 0: none are)."""
 
 
 def record_units(tokens: int) -> int:
-    """Arena units of a record whose trace has so many tokens."""
-    return RECORD_UNITS + (tokens * 2 + 7) // 8
+    """Arena units of a record, from its field `TOKENS`."""
+    return RECORD_UNITS + ((tokens & ~VALUES_FLAG) * 2 + 7) // 8
 
 
 def key_tag(key: int) -> int:
@@ -52,8 +54,9 @@ def key_tag(key: int) -> int:
 
 class _Block(NamedTuple):
     fingerprint: tuple[int, int]
-    trace: list[int]
+    trace: list[int] | None
     keys: list[int]
+    values: npt.NDArray[np.uint32]
     position: int
 
 
@@ -93,6 +96,11 @@ class _Index:
             at : at + self.get(original, TOKENS)
         ].tolist()
         return values
+
+    def values(self, original: int) -> npt.NDArray[np.uint32]:
+        """A record's MinHash values, which it has instead of a trace."""
+        at = 2 * (original + RECORD_UNITS)
+        return self.words[at : at + (self.get(original, TOKENS) & ~VALUES_FLAG) // 2]
 
     def slots(self, tag: int) -> Iterator[int]:
         """The slots that a probe for the tag visits, the free one that ends it last."""
@@ -140,10 +148,11 @@ class _Index:
 
     def find_exact(self, block: _Block, check: _Check) -> int | None:
         """The original with the block's text, one that awaits recognition included."""
+        tokens = len(block.trace or ())
         for original in self.holders(key_tag(block.fingerprint[1])):
             if (
                 int(self.arena[original]) == block.fingerprint[0]
-                and self.get(original, TOKENS) == len(block.trace)
+                and self.get(original, TOKENS) == tokens
                 and (
                     self.is_visible(original, check)
                     if check.lookup
@@ -158,21 +167,32 @@ class _Index:
         for original in sorted({o for key in block.keys for o in self.holders(key_tag(key))}):
             if not self.is_visible(original, check):
                 continue
-            verdict = judge_pair(rule, block.trace, self.trace(original))
+            if not self.get(original, TOKENS) & VALUES_FLAG:
+                verdict = judge_pair(rule, block.trace or (), self.trace(original))
+            elif len(self.values(original)) == len(block.values):
+                verdict = estimate_pair(rule, block.values, self.values(original))
+            else:
+                continue
             if is_better(verdict, finding.verdict):
                 finding.verdict, finding.original, finding.index = verdict, original, self
 
     def add_original(self, block: _Block, check: _Check) -> int:
-        """Add an original to the arena and the postings; the caller made room."""
+        """Add an original with its trace, or its values where it has none; the caller made room."""
         original = int(self.state[USED_UNITS])
-        units = record_units(len(block.trace))
+        trace, values = block.trace, block.values
+        tokens = VALUES_FLAG | 2 * len(values) if trace is None else len(trace)
+        units = record_units(tokens)
         self.arena[original + units - 1] = 0
         self.arena[original] = block.fingerprint[0]
         fields = (check.page, block.position, check.now, check.now, 0, 1, check.page)
-        self.words[2 * original + PAGE : 2 * original + TOKENS + 1] = (*fields, len(block.trace))
-        at = 4 * (original + RECORD_UNITS)
-        self.arena.view(np.uint16)[at : at + len(block.trace)] = block.trace
-        for key in (block.fingerprint[1], *block.keys):
+        self.words[2 * original + PAGE : 2 * original + TOKENS + 1] = (*fields, tokens)
+        at = original + RECORD_UNITS
+        if trace is None:
+            self.words[2 * at : 2 * at + len(values)] = values
+        else:
+            self.arena.view(np.uint16)[4 * at : 4 * at + len(trace)] = trace
+            self.add_posting(key_tag(block.fingerprint[1]), original, check.before)
+        for key in block.keys:
             self.add_posting(key_tag(key), original, check.before)
         self.state[USED_UNITS] += units
         self.state[ORIGINALS] += 1
@@ -251,7 +271,8 @@ def check_blocks(
     Args:
         columns: the index; it has room for every block of these pages.
         overlay: an index that takes what is new instead, for a lookup; or None.
-        batch: fingerprints, trace_spans, traces, key_spans, keys of `n` blocks.
+        batch: fingerprints, trace_spans, traces, key_spans, keys of `n` blocks, and uint32[n, k],
+            their MinHash values, for originals that have nothing else (k = 0: none has).
         page_bounds: int64[p + 1], where each page's blocks start and end.
         pages: uint32[p], the pages' numbers; a page that the index knows was withdrawn before.
         now: seconds since 1970.
@@ -268,7 +289,7 @@ def check_blocks(
             the original that it repeats (0: skipped).
     """
     index, over = _Index(columns), _Index(overlay) if overlay else None
-    fingerprints, trace_spans, traces, key_spans, keys = batch
+    fingerprints, trace_spans, traces, key_spans, keys, minhashes = batch
     values, rows = Rule(*rule.tolist()), details.reshape(-1, 6)
     bounds = page_bounds.tolist()
     for page, first, last in zip(pages.tolist(), bounds, bounds[1:], strict=False):
@@ -280,13 +301,41 @@ def check_blocks(
                 continue
             low, high = fingerprints.reshape(-1, 2)[i].tolist()
             block_keys = keys[slice(*key_spans.reshape(-1, 2)[i])].tolist()
-            block = _Block((low, high), trace, block_keys, i - first)
+            block = _Block((low, high), trace, block_keys, minhashes[i], i - first)
             finding, entries[i] = _check_block(index, over, block, check, values)
             kinds[i] = finding.verdict.kind
             if finding.original is not None and finding.index is not None:
                 similarity[i], containment[i] = finding.verdict[1:]
                 at = 2 * finding.original
                 rows[i] = finding.index.words[at + PAGE : at + MARK]
+
+
+def add_values(
+    columns: Columns,
+    values: npt.NDArray[np.uint32],
+    keys: npt.NDArray[np.uint64],
+    page_bounds: npt.NDArray[np.int64],
+    pages: npt.NDArray[np.uint32],
+    now: int,
+    entries: npt.NDArray[np.uint32],
+) -> None:
+    """Add originals that are known by their MinHash values alone, without judging them.
+
+    Args:
+        columns: the index; it has room for all of them.
+        values: uint32[n, k], the MinHash values, which are kept.
+        keys: uint64[n, m], the LSH keys.
+        page_bounds: int64[p + 1], where each page's originals start and end.
+        pages: uint32[p], the pages' numbers; a page that the index knows was withdrawn before.
+        now: seconds since 1970.
+        entries: uint32[n], gets the pages' entries.
+    """
+    index = _Index(columns)
+    bounds = page_bounds.tolist()
+    for page, first, last in zip(pages.tolist(), bounds, bounds[1:], strict=False):
+        for i in range(first, last):
+            block = _Block((0, 0), None, keys[i].tolist(), values[i], i - first)
+            entries[i] = index.add_original(block, _Check(page, now, 0, lookup=False))
 
 
 def withdraw_page(columns: Columns, entries: npt.NDArray[np.uint32], page: int) -> None:

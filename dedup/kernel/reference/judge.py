@@ -119,10 +119,28 @@ def shingles(trace: Sequence[int]) -> set[tuple[int, int]]:
     return set(pairwise(trace))
 
 
+def estimate_pair(
+    rule: Rule, values: npt.NDArray[np.uint32], others: npt.NDArray[np.uint32]
+) -> Verdict:
+    """The verdict by MinHash values; the containment is at least the similarity."""
+    similarity = float((values == others).sum() / len(values)) if len(values) else 0.0
+    if similarity >= rule.threshold:
+        return Verdict(VerdictKind.ESTIMATED, similarity, similarity)
+    return Verdict(VerdictKind.NEW, 0.0, 0.0)
+
+
+_PREFERRED = [
+    VerdictKind.EXACT,
+    VerdictKind.NEAR,
+    VerdictKind.EXCERPT,
+    VerdictKind.ESTIMATED,
+    VerdictKind.EXTENSION,
+    VerdictKind.NEW,
+]
+"""What is computed goes before an estimate, and a repeat before an extension."""
+
+
 def is_better(verdict: Verdict, best: Verdict) -> bool:
-    """Near before excerpt before extension, then the higher similarity; a tie keeps the earlier."""
-    if verdict.kind == VerdictKind.NEW:
-        return False
-    if best.kind == VerdictKind.NEW or verdict.kind != best.kind:
-        return best.kind == VerdictKind.NEW or verdict.kind < best.kind
-    return verdict.similarity > best.similarity
+    """Whether a verdict is preferred: its kind, then the higher similarity; a tie: the earlier."""
+    mine, its = (_PREFERRED.index(VerdictKind(v.kind)) for v in (verdict, best))
+    return mine < its or (mine == its and verdict.similarity > best.similarity)

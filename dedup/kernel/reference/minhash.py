@@ -16,6 +16,7 @@ def minhash(
     folded: bool,  # noqa: FBT001 - the C function's positional signature
     tables: Tables,
     width: int,
+    padded: bool,  # noqa: FBT001 - same
     a: npt.NDArray[np.uint32],
     b: npt.NDArray[np.uint32],
     minima: npt.NDArray[np.uint32],
@@ -33,6 +34,7 @@ def minhash(
         folded: the texts went through the full normaliser, so none is hard.
         tables: INDEX, ENTRIES, EXPANSIONS, PAIRS of `dedup.kernel.unicode`.
         width: tokens of a shingle, 1 or more.
+        padded: a block's tokens begin with the pad ^ and end with the pad $.
         a: uint32[k], odd multipliers.
         b: uint32[k], addends.
         minima: uint32[n, k], gets the values.
@@ -46,6 +48,8 @@ def minhash(
         tokens = tokenise(bytes(buffer[start:end]), tables, folded=folded)
         hard[i] = tokens is None
         words = [token.text for token in tokens or ()]
+        if padded and words:
+            words = [b"^", *words, b"$"]
         span = min(width, len(words))
         shingles = [b" ".join(words[s : s + span]) for s in range(len(words) - span + 1) if span]
         rows[i] = 0xFFFFFFFF
