@@ -119,6 +119,15 @@ class Cluster(_Group):
 
         return wait_until(agreed, what=f"a primary of {key}")[0]
 
+    def fail_over(self, key: str) -> Server:
+        """Let a replica of the key's primary take over in agreement with it, and return it."""
+        port = self.primary_of(key).port
+        told = [(server, server.admin.info("replication")) for server in self.live]
+        replica = next(server for server, state in told if state.get("master_port") == port)
+        replica.do("CLUSTER FAILOVER")
+        wait_until(lambda: self.primary_of(key) is replica, what="the replica to take over")
+        return replica
+
     def kill_primary_of(self, key: str) -> Server:
         """Kill the server that has the key and return it; another takes over."""
         server = self.primary_of(key)
