@@ -247,7 +247,7 @@ def test_keys_are_free_again(open_deduper: Open, clock: Clock) -> None:
 def test_a_sweep_bounds_memory(
     open_deduper: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An index that pages pass through holds about as much as one duration brings."""
+    """An index that pages pass through holds about as much as one or two durations bring."""
     monkeypatch.setattr(memory, "WORTH_COMPACTING", 100)
     deduper = open_deduper(expire_after=DURATION, threshold=0.99)
     over_time = []
@@ -257,9 +257,9 @@ def test_a_sweep_bounds_memory(
         assert not deduper.check(joined(*blocks, SHORT), page=f"page {n}").repeats
         over_time.append(deduper.stats())
     for stats in over_time[100:]:
-        assert 20 <= stats.pages <= 27
-        assert 40 <= stats.originals <= 54
-        assert stats.bytes <= 1.1 * over_time[60].bytes
+        assert 20 <= stats.pages <= 41
+        assert 40 <= stats.originals <= 82
+        assert stats.bytes <= 1.1 * max(earlier.bytes for earlier in over_time[60:100])
 
 
 def test_a_clock_set_back_is_swept_by(clock: Clock) -> None:

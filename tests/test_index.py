@@ -28,14 +28,16 @@ INDEXES: dict[str, tuple[str, Callable[[ServerKind], Any]] | None] = {
     "memory": None,
     "memory, banded": None,
     "valkey": ("valkey", start_standalone),
+    "redis": ("redis", start_standalone),
     "redis-6": ("redis-6", start_standalone),
     "cluster": ("valkey", start_cluster),
     "sentinel": ("valkey", start_sentinel),
 }
 """How to start what each store needs; a new store joins here."""
 
-EXPIRING = ["memory"]
+EXPIRING = ["memory", "valkey", "cluster"]
 """The stores in which originals expire (test_expiry.py)."""
+
 OPTIONS: dict[str, dict[str, Any]] = {
     "memory, banded": {"lsh": "banded", "num_perm": 256, "recall": 0.999}
 }

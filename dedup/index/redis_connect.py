@@ -15,10 +15,18 @@ from urllib.parse import urlsplit
 
 import redis
 import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from dedup.errors import SettingsError
+
+MOST_RETRIES = 6
+_BACKOFF = ExponentialWithJitterBackoff(base=0.01, cap=0.5)
+"""A command whose reply is lost is sent again so often, within about a second: all are idempotent.
+The client library does so by itself for a cluster only."""
 
 
 def connect(url: str) -> Any:
@@ -27,20 +35,21 @@ def connect(url: str) -> Any:
     Raises:
         SettingsError: the URL lacks what its scheme needs.
     """
-    return _connect(url, redis, redis.RedisCluster, Sentinel)
+    return _connect(url, redis, redis.RedisCluster, Sentinel, Retry(_BACKOFF, MOST_RETRIES))
 
 
 def connect_async(url: str) -> Any:
     """The same, to be awaited."""
-    return _connect(url, redis.asyncio, redis.asyncio.RedisCluster, AsyncSentinel)
+    retry = AsyncRetry(_BACKOFF, MOST_RETRIES)
+    return _connect(url, redis.asyncio, redis.asyncio.RedisCluster, AsyncSentinel, retry)
 
 
-def _connect(url: str, library: Any, cluster: Any, sentinel: Any) -> Any:
+def _connect(url: str, library: Any, cluster: Any, sentinel: Any, retry: Any) -> Any:
     scheme = url.partition("://")[0]
     if scheme == "redis+cluster":
         return cluster.from_url(url.replace("redis+cluster", "redis", 1))
     if scheme != "redis+sentinel":
-        return library.Redis.from_url(url)
+        return library.Redis.from_url(url, retry=retry)
     # A client that asks the Sentinels for the primary, again after each lost connection.
     parts = urlsplit(url)
     login, _, places = parts.netloc.rpartition("@")
@@ -53,7 +62,11 @@ def _connect(url: str, library: Any, cluster: Any, sentinel: Any) -> Any:
         )
     watchers = sentinel([(host, int(port)) for host, _, port in hosts])
     return watchers.master_for(
-        name, db=int(database or 0), username=user or None, password=password or None
+        name,
+        db=int(database or 0),
+        username=user or None,
+        password=password or None,
+        retry=retry,
     )
 
 

@@ -356,6 +356,25 @@ local function tell_counts(id)
   counted[#counted + 1] = pack('<I4I4', held.seen, held.pages)
 end
 
+-- Where a call is sent again, counts have all its repeats already: each is told what stood when it was
+-- counted, which is that of now without those after it.
+local replays = {}
+local function tell_counts_again(id, elsewhere)
+  describe(id, false)
+  counted[#counted + 1] = ''
+  replays[#replays + 1] = {id = id, at = #counted, pages = elsewhere and 1 or 0}
+end
+local function finish_replays()
+  local seen, pages = {}, {}
+  for i = #replays, 1, -1 do
+    local one = replays[i]
+    local id, held = one.id, counts_of(one.id)
+    counted[one.at] = pack('<I4I4', math.max(1, held.seen - (seen[id] or 0)),
+      math.max(1, held.pages - (pages[id] or 0)))
+    seen[id], pages[id] = (seen[id] or 0) + 1, (pages[id] or 0) + one.pages
+  end
+end
+
 -- ---- changes --------------------------------------------------------------------------------------
 
 local function page_value(name)

@@ -49,7 +49,15 @@ for page = 0, pages - 1 do
 end
 
 local undecided, waiting, any_waiting = {}, {}, false
-local marks, told = {}, {}
+
+-- Whether a repeat is the first one of its original on a page that does not own that.
+local marks = {}
+local function is_elsewhere(page, id)
+  local chunk, mark = load_chunk(floor(id / ROOM)), page .. ':' .. id
+  local is_first = not marks[mark]
+  marks[mark] = true
+  return is_first and chunk and name_of(chunk) ~= names[page + 1]
+end
 
 -- A signature is a set of 256 bits, one for each pair of tokens by its hash, behind their number. So
 -- the bits that the shorter of two texts has and the longer lacks stand for at least so many pairs
@@ -124,11 +132,8 @@ local function judge(page, first, stop, body)
     if sub(body_of(id), 5, 12) == text then
       -- An undecided block before may repeat the same original: counts come in the order of blocks.
       if described[id] == 2 then return 0 end
-      local mark = page .. ':' .. id
-      local elsewhere = name_of(load_chunk(floor(id / ROOM))) ~= names[page + 1] and not marks[mark]
       id = renew(id, first, stop)
-      marks[page .. ':' .. id] = true
-      count_repeat(id, elsewhere)
+      count_repeat(id, is_elsewhere(page, id))
       return id + REPEAT
     end
   end
@@ -170,7 +175,10 @@ for block = 1, blocks do
   indexes[page] = index + 1
   if replayed[page] then
     entry = read('<I4', replayed[page], 9 + 4 * index)
-    if entry >= REPEAT then tell_counts(forwarded(entry - REPEAT)) end
+    if entry >= REPEAT then
+      local id = forwarded(entry - REPEAT)
+      tell_counts_again(id, is_elsewhere(page, id))
+    end
   elseif not look and not known[page] then
     entry, worthless = judge(page, first, stop, body)
   end
@@ -189,6 +197,7 @@ for block = 1, blocks do
   packed[block], entries[page][index + 1] = entry, entry
 end
 
+finish_replays()
 if not look then
   for page = 0, last_page or pages - 1 do
     if not known[page] and not replayed[page] then

@@ -115,7 +115,7 @@ for block = 1, #ARGV[3] / 19 do
   local entry
   if page.replayed then
     entry = page.entries[place + 1] and read('<I4', page.entries[place + 1]) or 0
-    if entry >= REPEAT then tell_counts(forwarded(entry - REPEAT)) end
+    if entry >= REPEAT then tell_counts_again(forwarded(entry - REPEAT), elsewhere == 1) end
   else
     entry = settle(page, action, id, elsewhere, first, stop, body, verified)
   end
@@ -128,6 +128,7 @@ for block = 1, #ARGV[3] / 19 do
   page.entries[place + 1] = packed[block]
 end
 
+finish_replays()
 if not all_replayed then
   for i = 1, #ARGV[6], 5 do
     local id, size = read('<I4B', ARGV[6], i)
