@@ -49,8 +49,23 @@ class Measured:
 # ---- datasketch ----------------------------------------------------------------------------------
 
 
+def datasketch_documented(url: str, blocks: Sequence[str]) -> Measured:
+    """Query and insert as datasketch's documentation shows: a new MinHash, an update a shingle."""
+    with _empty(url) as server:
+        storage = {"type": "redis", "redis": _address(url)}
+        index = MinHashLSH(threshold=THRESHOLD, num_perm=NUM_PERM, storage_config=storage)
+        before, start = _memory(server), time.perf_counter()
+        for at, block in enumerate(blocks):
+            minhash = MinHash(num_perm=NUM_PERM)
+            for shingle in shingles(block, WIDTH):
+                minhash.update(shingle.encode("utf8"))
+            if not index.query(minhash):
+                index.insert(at, minhash)
+        return _measured(server, before, len(blocks), time.perf_counter() - start)
+
+
 def datasketch_query_insert(url: str, blocks: Sequence[str]) -> Measured:
-    """Query each block, then insert it if it is new: what a crawler does."""
+    """Query each block, then insert it if it is new, as fast as datasketch does that."""
     with _empty(url) as server:
         index, before, start = _index(url), _memory(server), time.perf_counter()
         for at, block in enumerate(blocks):

@@ -11,6 +11,8 @@ DedupError
 │   └── IndexFullError      no room left
 └── KernelError       a kernel was forced by DEDUP_KERNEL and cannot run
 
+IndexWarning is a warning, not an error: an index whose server may lose what it holds.
+
 A message names the value and the remedy. Errors of drivers and parsers are translated where they
 arise (`raise ... from exc`), so a caller needs this module alone.
 """
@@ -54,3 +56,7 @@ class IndexFullError(IndexFailure):
 
 class KernelError(DedupError, ImportError):
     """A kernel was forced by DEDUP_KERNEL and cannot run here."""
+
+
+class IndexWarning(UserWarning):
+    """An index works, but its server is set up so that it may lose what it holds."""

@@ -17,7 +17,7 @@ from server_groups import Servers
 from servers import start_standalone
 from test_index import LONG, TEASER, A, B, facts, pages_strategy
 
-from dedup import Deduper, IndexFailure, IndexMismatchError, SettingsError
+from dedup import Deduper, IndexFailure, IndexMismatchError, IndexWarning, SettingsError
 from dedup.index import redis_layout
 from dedup.index.redis import RedisIndex
 from dedup.index.redis_calls import Command
@@ -337,3 +337,88 @@ def test_a_full_server_changes_nothing(redis_servers: Servers) -> None:
             assert deduper.check(A, page="q").repeats
     finally:
         server.stop()
+
+
+def test_servers_that_cannot_serve(redis_servers: Servers) -> None:
+    """A missing password, a replica and a server that evicts are each told in their own words."""
+    kind = redis_servers.get("valkey", start_standalone).kind
+    locked = start_standalone(kind, password="secret")  # noqa: S106 - of this test alone
+    replica = start_standalone(kind, replicaof=("127.0.0.1", str(locked.port)))
+    evicting = start_standalone(kind, maxmemory_policy="allkeys-lru")
+    try:
+        with pytest.raises(IndexFailure, match="wants a password") as caught:
+            Deduper(f"redis://127.0.0.1:{locked.port}/0")
+        assert "secret" not in str(caught.value)
+        with pytest.raises(IndexFailure, match="wants another user or password") as caught:
+            Deduper(f"redis://default:wrong@127.0.0.1:{locked.port}/0")
+        assert "wrong" not in str(caught.value)
+        with pytest.raises(IndexFailure, match="is a read-only replica: use the primary"):
+            Deduper(replica.url)
+        with pytest.warns(IndexWarning, match="allkeys-lru a full server throws away parts"):
+            Deduper(evicting.url).close()
+    finally:
+        for server in (locked, replica, evicting):
+            server.stop()
+
+
+def test_forgetting_leaves_nothing(url: str) -> None:
+    """After all pages are forgotten no field is left but those of the head, and no memory."""
+    pages = many_pages(80)
+    with Deduper(url, namespace=uuid.uuid4().hex) as shared:
+        shared.check(A, page="p")
+        shared.forget("p")
+        before = keys_of(url, shared.namespace)
+        list(shared.check_many(pages))
+        list(shared.check_many(pages[::3]))
+        assert len(keys_of(url, shared.namespace)) > 3
+        for _, page in pages:
+            assert shared.forget(page)
+        after = keys_of(url, shared.namespace)
+        assert after.keys() == before.keys()
+        assert sum(after.values()) <= sum(before.values()) + 64
+        shared.clear()
+
+
+# ---- what is kept --------------------------------------------------------------------------------
+
+
+def test_texts_are_kept(url: str) -> None:
+    """With keep="text" a repeat shows its original's text, as it was given."""
+    with Deduper(url, namespace=uuid.uuid4().hex, keep="text") as shared:
+        shared.check(f"{A}\n\n{LONG}", page="p")
+        report = shared.check(f"{A.upper()}\n\n{LONG.replace('maker', 'firm')}\n\n{B}", page="q")
+        assert [block.repeat.original.text for block in report.repeats] == [A, LONG]  # type: ignore[union-attr]
+        assert shared.lookup(B).repeats[0].repeat.original.text == B  # type: ignore[union-attr]
+        assert shared.forget("p")
+        assert not shared.lookup(A.replace("Monday", "Sunday"), threshold=0.99).repeats
+        shared.clear()
+
+
+def test_keys_alone(url: str) -> None:
+    """With keep="keys" an index is leaner, finds exact and near repeats, and says it is unsure."""
+    sizes = {}
+    for keep in ("keys", "traces"):
+        with Deduper(url, namespace=uuid.uuid4().hex, keep=keep) as shared:
+            list(shared.check_many(many_pages(300)))
+            sizes[keep] = shared.stats().bytes
+            shared.check(f"{LONG}\n\n{B}", page="p")
+            report = shared.check(f"{LONG.replace('maker', 'firm')}\n\n{B}", page="q")
+            near, exact = (block.repeat for block in report.repeats)
+            assert near
+            assert exact
+            assert (near.kind, near.verified, exact.kind) == ("near", keep == "traces", "exact")
+            assert 0.5 <= near.similarity < 1
+            again = shared.check(f"{LONG}\n\n{B}", page="p")
+            assert not again.repeats
+            assert shared.forget("p")
+            assert not shared.lookup(LONG).repeats or keep == "keys"
+            shared.clear()
+    assert sizes["keys"] < 0.9 * sizes["traces"]
+
+
+def test_memory_keeps_traces() -> None:
+    """An index in memory says that it keeps traces only."""
+    with pytest.raises(SettingsError, match="keep='text' is for an index in Redis"):
+        Deduper(keep="text")
+    with pytest.raises(SettingsError, match="keep='all': use one of traces, text, keys"):
+        Deduper(keep="all")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -66,6 +67,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after `dedup`; None: the process's own.
     """
     stdout = sys.stdout
+    warnings.showwarning = lambda message, *_, **__: _warn(message)
     try:
         status = dedup.main(arguments, prog_name="dedup", standalone_mode=False)
         if sys.stdout is not None:
@@ -87,6 +89,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def main() -> NoReturn:
     """Run the process's command line and exit."""
     sys.exit(run())
+
+
+def _warn(message: Warning | str) -> None:
+    """Say a warning on one line of stderr, without the place in the code."""
+    from dedup.cli.console import say  # noqa: PLC0415
+
+    say("warning", str(message))
 
 
 def _answer(error: BaseException) -> int:

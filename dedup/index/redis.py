@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from dedup.errors import IndexFailure, SettingsError
+from dedup.errors import IndexFailure, IndexWarning, SettingsError
 from dedup.index.redis_calls import Command, Steps
 from dedup.index.redis_decisions import RedisDecisions
 from dedup.index.redis_layout import Names, script
@@ -74,6 +75,18 @@ class _Opened:
         self._where = scheme_and_hosts(url)
         self._decisions = RedisDecisions(self._where, namespace, settings)
 
+    def _warn_of_eviction(self, memory: dict[str, Any]) -> None:
+        """Warn where a server that is full throws keys away: with one goes a part of the index."""
+        nodes = [node for node in memory.values() if isinstance(node, dict)] or [memory]
+        for policy in {str(node.get("maxmemory_policy", "")) for node in nodes}:
+            if policy.startswith("allkeys-"):
+                warnings.warn(
+                    f"index {self._where}: with maxmemory-policy {policy} a full server throws "
+                    "away parts of the index in silence: set noeviction, which refuses clearly",
+                    IndexWarning,
+                    stacklevel=4,
+                )
+
 
 class RedisIndex(_Opened):
     """See `Index`. The URLs are those of `redis_connect`."""
@@ -101,6 +114,8 @@ class RedisIndex(_Opened):
         with _translated(self._where):
             self._client = connect(url)
         self._do(self._decisions.open())
+        with suppress(RedisError):  # who may not ask goes without the warning
+            self._warn_of_eviction(self._client.info("memory"))
 
     def check(
         self, sketches: Sketches, pages: Sequence[str], bounds: npt.NDArray[np.int64], now: int
@@ -205,6 +220,8 @@ class AsyncRedisIndex(_Opened):
                 with _translated(self._where):
                     self._client = connect_async(self._url)
                 await self._drive(self._decisions.open())
+                with suppress(RedisError):  # who may not ask goes without the warning
+                    self._warn_of_eviction(await self._client.info("memory"))
         return await self._drive(steps)
 
     async def _drive(self, steps: Steps[T]) -> T:
@@ -236,13 +253,16 @@ def _words(command: Command, *, with_source: bool = False) -> Sequence[Any]:
 
 
 _OTHER = "refused a command"
+_NO_LOGIN = "wants a password: write it into the URL"
 _NO_MEMORY = "has no memory left: raise its maxmemory, or forget pages"
 _NO_SCRIPTS = (
     "does not let this user run scripts, which an index needs: allow them, or change server"
 )
 _REMEDIES: Sequence[tuple[type[Exception], str, str]] = (
+    (AuthenticationError, "already authenticated", _NO_LOGIN),
+    (AuthenticationError, "Authentication required", _NO_LOGIN),
     (AuthenticationError, "", "wants another user or password: write them into the URL"),
-    (ResponseError, "NOAUTH", "wants a password: write it into the URL"),
+    (ResponseError, "NOAUTH", _NO_LOGIN),
     (BusyLoadingError, "", "is still loading its data: try again when it is up"),
     (ReadOnlyError, "", "is a read-only replica: use the primary's address"),
     (ResponseError, "READONLY", "is a read-only replica: use the primary's address"),

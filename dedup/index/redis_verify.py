@@ -213,7 +213,7 @@ def _estimate(batch: Batch, row: int, shared: int) -> Outcome:
     keys = len(batch.fields(row)) - 1
     if keys == 0 or shared < min(2, keys):
         return NOTHING
-    windows = min(1.0, shared / keys)
+    windows = shared / (keys + 1)  # an equal text would be an exact repeat, so never 1
     edited = (1 - windows) / (5 * (1 + windows))
     similarity = (1 - 2 * edited) / (1 + 2 * edited)
     if similarity < batch.rule[0]:
