@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import multiprocessing
 import random
@@ -13,11 +14,18 @@ import pytest
 import redis as client
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from server_groups import Servers
+from server_groups import Servers, start_cluster
 from servers import start_standalone
 from test_index import LONG, TEASER, A, B, facts, pages_strategy
 
-from dedup import Deduper, IndexFailure, IndexMismatchError, IndexWarning, SettingsError
+from dedup import (
+    AsyncDeduper,
+    Deduper,
+    IndexFailure,
+    IndexMismatchError,
+    IndexWarning,
+    SettingsError,
+)
 from dedup.index import redis_layout
 from dedup.index.redis import RedisIndex
 from dedup.index.redis_calls import Command
@@ -377,6 +385,24 @@ def test_forgetting_leaves_nothing(url: str) -> None:
         assert after.keys() == before.keys()
         assert sum(after.values()) <= sum(before.values()) + 64
         shared.clear()
+
+
+def test_a_cluster_from_any_of_its_nodes(redis_servers: Servers) -> None:
+    """A URL may name several nodes of a cluster, some of which are gone."""
+    url = redis_servers.get("valkey", start_cluster).url
+    several = url.replace("://", "://127.0.0.1:1,", 1)
+
+    async def check() -> bool:
+        async with AsyncDeduper(several, namespace=namespace) as deduper:
+            return bool((await deduper.check(A, "q")).repeats)
+
+    namespace = uuid.uuid4().hex
+    with Deduper(several, namespace=namespace) as deduper:
+        deduper.check(A, page="p")
+        assert asyncio.run(check())
+        deduper.clear()
+    with pytest.raises(SettingsError, match=r"write redis\+sentinel://host:26379"):
+        Deduper(f"{url},nowhere")
 
 
 # ---- what is kept --------------------------------------------------------------------------------
