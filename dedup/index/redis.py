@@ -254,7 +254,7 @@ def _words(command: Command, *, with_source: bool = False) -> Sequence[Any]:
 
 _OTHER = "refused a command"
 _NO_LOGIN = "wants a password: write it into the URL"
-_NO_MEMORY = "has no memory left: raise its maxmemory, or forget pages"
+_NO_MEMORY = "has no memory left: raise its maxmemory, or clear a namespace"
 _NO_SCRIPTS = (
     "does not let this user run scripts, which an index needs: allow them, or change server"
 )

@@ -48,10 +48,10 @@ BLOCK_HEAD = np.dtype([("page", "<u2"), ("postings", "u1"), ("length", "<u4")])
 
 @cache
 def script(name: str) -> bytes:
-    """The source of a script; check and commit have their common part before them."""
+    """The source of a script; check and commit have their common parts before them."""
     folder = files("dedup.index") / "lua"
-    shared = (folder / "_shared.lua").read_bytes() if name in ("check", "commit") else b""
-    return shared + (folder / f"{name}.lua").read_bytes()
+    parts = ("_records", "_postings", "_changes") if name in ("check", "commit") else ()
+    return b"".join((folder / f"{part}.lua").read_bytes() for part in (*parts, name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from dedup.index.redis_batch import Batch, Known, PageState, Pending, Settled
 from dedup.kernel.kinds import VerdictKind
 
 POSTINGS_PER_KEY = 4
-"""Ids that a key holds at most, first come first kept (as in lua/_shared.lua)."""
+"""Ids that a key holds at most, first come first kept (as in lua/_postings.lua)."""
 
 FIELD = 0xFFFFFFFFFF
 """The bits of a key that a posting's field has."""

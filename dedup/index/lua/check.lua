@@ -8,8 +8,8 @@
 -- pages from it on, or those after it where it comes first, are left alone. Sent again under its
 -- operation id, it finds what it did and says so.
 --
--- KEYS  as in _shared.lua
--- ARGV  1 call, as in _shared.lua
+-- KEYS  as in _records.lua
+-- ARGV  1 call, as in _records.lua
 --       2 pages: of each, length of its id (u16) and its id
 --       3 blocks: of each, page (u16, from 0), postings (u8), length of its body (u32)
 --       4 bodies back to back

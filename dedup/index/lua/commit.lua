@@ -7,8 +7,8 @@
 -- stands. A page is written only where it still is as the client saw it. Sent again under its operation
 -- id, it finds the page written and says what it did.
 --
--- KEYS  as in _shared.lua
--- ARGV  1 call, as in _shared.lua
+-- KEYS  as in _records.lua
+-- ARGV  1 call, as in _records.lua
 --       2 pages: of each, length of its id (u16), its id, operation id under which it stands now (8;
 --         zeros: it is not there), what becomes of it (u8: 0 kept, 1 begun anew, 2 dropped), entries
 --         when it is complete (u32)
