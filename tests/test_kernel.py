@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import sys
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
@@ -140,6 +141,28 @@ def test_verdicts_through_both(traces: list[list[int]], threshold: float) -> Non
     assert (similarity[kinds == 3] >= threshold).all()
     assert (containment[kinds >= 4] >= 0.8).all()
     assert (similarity[kinds == 1] == 0).all()
+
+
+@given(traces=st.lists(st.lists(st.integers(2, 0xFFFF), max_size=60), min_size=1, max_size=6))
+@needs_native
+def test_signatures_through_both(traces: list[list[int]]) -> None:
+    """Signatures and numbers of pairs are equal, and a bit that is missing is a pair that is."""
+    ends = np.cumsum([*map(len, traces)], dtype=np.int64)
+    spans = np.stack((ends - [*map(len, traces)], ends), axis=1)
+    flat = np.array([value for trace in traces for value in trace], dtype=np.uint16)
+    results: list[list[Any]] = []
+    for module in (native, reference):
+        out: Any = (np.ones((len(traces), 32), np.uint8), np.zeros(len(traces), np.int64))
+        module.sign(flat, spans, *out)  # type: ignore[union-attr]
+        results.append(list(out))
+    assert same(*results)
+    signatures, counts = results[0]
+    pairs = [set(pairwise(trace)) for trace in traces]
+    assert counts.tolist() == [len(set(pairwise([0, *trace, 1]))) for trace in traces]
+    for one, its_pairs in zip(signatures, pairs, strict=True):
+        for other, other_pairs in zip(signatures, pairs, strict=True):
+            missing = int(np.bitwise_count(one & ~other).sum())
+            assert missing <= len(its_pairs - other_pairs)
 
 
 def test_judge_by_hand() -> None:

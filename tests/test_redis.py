@@ -139,6 +139,53 @@ def test_a_page_that_needs_many_calls(url: str) -> None:
         shared.clear()
 
 
+def edited(rng: random.Random, words: list[str], vocabulary: list[str]) -> list[str]:
+    """Words with some replaced, cut out, or set around: similar by little or by much."""
+    words = list(words)
+    kind = rng.randrange(4)
+    if kind == 0:
+        for at in rng.sample(range(len(words)), rng.randint(1, len(words) // 4)):
+            words[at] = rng.choice(vocabulary)
+    elif kind == 1:
+        first = rng.randrange(len(words) // 2)
+        words = words[first : first + rng.randint(len(words) // 4, len(words))]
+    elif kind == 2:
+        words[rng.randrange(len(words)) :] = rng.choices(vocabulary, k=rng.randint(1, 60))
+    else:
+        words = words[: rng.randint(2, 9)] * rng.randint(2, 9) + words[: len(words) // 2]
+    return words
+
+
+@pytest.mark.parametrize("options", [{}, {"threshold": 0.3}, {"threshold": 0.8}])
+def test_refuting_loses_nothing(valkey: str, options: dict[str, Any]) -> None:
+    """What the scripts add for want of anything alike is new for the index in memory, too.
+
+    Blocks that are near, excerpts or repetitive, by much or just not; of one vocabulary, so that
+    keys are shared by many that are not alike.
+    """
+    rng = random.Random(7)
+    vocabulary = [f"{a}{b}{c}" for a in "bdfgk" for b in "aeiou" for c in "lmnrst"]
+    originals = [rng.choices(vocabulary, k=rng.randint(8, 160)) for _ in range(300)]
+    blocks = [*originals, *(edited(rng, rng.choice(originals), vocabulary) for _ in range(900))]
+    pages = [
+        ("\n\n".join(" ".join(words) for words in blocks[at : at + 6]), f"page {at}")
+        for at in range(0, len(blocks), 6)
+    ]
+    with (
+        Deduper(valkey, namespace=uuid.uuid4().hex, **options) as shared,
+        Deduper(**options) as local,
+    ):
+        kinds = set()
+        for one, other in zip(shared.check_many(pages), local.check_many(pages), strict=True):
+            assert facts(one) == facts(other)
+            kinds |= {fact[1] for fact in facts(one)}
+            assert [block.position for block in one.extensions] == [
+                block.position for block in other.extensions
+            ]
+        assert kinds >= {"near", "excerpt"}
+        shared.clear()
+
+
 # ---- interleavings and retries -------------------------------------------------------------------
 
 
