@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # What no kernel has a part in runs once.
-ONCE := $(addprefix --ignore=tests/test_,servers.py html.py decode.py inputs.py report.py)
+ONCE := $(addprefix --ignore=tests/test_,servers.py html.py decode.py inputs.py report.py redis_crash.py)
 # The files whose change asks for a new installation.
 SOURCES := pyproject.toml setup.py $(wildcard dedup/kernel/native/*)
 
