@@ -154,7 +154,7 @@ class SentinelTrio(_Group):
                 kind,
                 {
                     "sentinel monitor": (GROUP, HOST, first.port, 2),
-                    f"sentinel down-after-milliseconds {GROUP}": 1000,
+                    f"sentinel down-after-milliseconds {GROUP}": 2000,
                     f"sentinel failover-timeout {GROUP}": 3000,
                 },
                 sentinel=True,
