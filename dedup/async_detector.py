@@ -83,11 +83,10 @@ class AsyncDeduper(Opening):
                 if batch := batches.add(page):
                     # It is made ready while the server works on the one before.
                     work = asyncio.to_thread(PageBatch, batch, self.settings.bands)
-                    following = asyncio.create_task(work)
-                    if ready is not None:
-                        for report in await self._judge(await ready):
+                    earlier, ready = ready, asyncio.create_task(work)
+                    if earlier is not None:
+                        for report in await self._judge(await earlier):
                             yield report
-                    ready = following
             if ready is not None:
                 for report in await self._judge(await ready):
                     yield report

@@ -130,10 +130,10 @@ class Deduper(Opening):
             ready: Future[PageBatch] | None = None
             for page in pages:
                 if batch := batches.add(page):
-                    following = worker.submit(PageBatch, batch, self.settings.bands)
-                    if ready is not None:
-                        yield from self._judge(ready.result())
-                    ready = following
+                    work = worker.submit(PageBatch, batch, self.settings.bands)
+                    earlier, ready = ready, work
+                    if earlier is not None:
+                        yield from self._judge(earlier.result())
             if ready is not None:
                 yield from self._judge(ready.result())
             yield from self._check_batch(batches.rest())

@@ -33,6 +33,7 @@ local head = call('HMGET', HEAD, unpack(names))
 if not head[1] then return {'CLOSED'} end
 for i = 2, #head do head[i] = tonumber(head[i]) end
 local number, began, first_chunk, next_chunk = head[2], head[3], head[4], head[5]
+if next_chunk >= 33000000 then return {'FULL'} end
 local both = {[0] = generation(0, {head[6], head[7], head[8]}), generation(1, {head[9], head[10], head[11]})}
 local fresh = both[number % 2]
 local old = expire > 0 and both[1 - number % 2]

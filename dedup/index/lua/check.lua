@@ -22,7 +22,6 @@
 --       undecided: of each undecided block, of each posting a count (u8) and ids (u32)
 --       originals: those that repeats and undecided blocks name (see describe)
 
-if next_chunk >= 33000000 then return {'FULL'} end
 local names, entries, known, replayed, indexes, page_chunk = {}, {}, {}, {}, {}, {}
 local page_replies, at, pages, last_page = {}, 1, 0, nil
 while at <= #ARGV[2] do
@@ -72,14 +71,17 @@ local function count_bits(word)
   return bits
 end
 
--- Whether a block and another cannot be alike: of the shorter one's pairs more are missing in the
--- longer than any rule allows. Repetitive texts are marked (top bit of the position) and left to the
--- client: the number of their tokens says little of that of their pairs.
+-- The signature of a body that lies from `start` to `stop`; one that has none counts as marked.
 local function signature(text, start, stop)
+  if not signed then return {marked = true} end
   local found = {read(SIGNATURE, text, start + 12)}
   found.length, found.marked = stop - start + 1, byte(text, start + 3) > 127
   return found
 end
+
+-- Whether two texts cannot be alike: of the shorter one's pairs more are missing in the longer than
+-- any rule allows. Repetitive texts are marked (top bit of the position) and left to the client: the
+-- number of their tokens says little of that of their pairs.
 local function are_unlike(one, other)
   if one.marked or other.marked then return false end
   local short, long = one, other
@@ -110,23 +112,25 @@ local function signature_of(id)
   return found
 end
 
--- Judge one block: its entry (0: undecided), which of its candidates are worthless, its signature.
+local function add(page, first, stop, body, free)
+  local id
+  id, page_chunk[page] = new_record(page_chunk[page], names[page + 1], now, body)
+  add_postings(first, stop, id, free)
+  return id
+end
+
+-- Judge one block: its entry (0: undecided), and which of its candidates are worthless.
 local function judge(page, first, stop, body)
   local own
   if any_waiting then
     for i = first, stop do
       for _, other in ipairs(waiting[fields[i]] or {}) do
-        own = own or signed and signature(body, 1, #body)
-        if not (own and are_unlike(own, other)) then return 0 end
+        own = own or signature(body, 1, #body)
+        if not are_unlike(own, other) then return 0 end
       end
     end
   end
-  if all_free(first, stop) then
-    local id
-    id, page_chunk[page] = new_record(page_chunk[page], names[page + 1], now, body)
-    add_postings(first, stop, id, true)
-    return id
-  end
+  if all_free(first, stop) then return add(page, first, stop, body, true) end
   local text = sub(body, 5, 12)
   for _, id in ipairs(ids_under(first) or {}) do
     if sub(body_of(id), 5, 12) == text then
@@ -141,16 +145,13 @@ local function judge(page, first, stop, body)
   for i = first, stop do
     for _, id in ipairs(ids_under(i) or {}) do
       if not worthless[id] then
-        own = own or signed and signature(body, 1, #body)
-        worthless[id] = own and are_unlike(own, signature_of(id))
+        own = own or signature(body, 1, #body)
+        worthless[id] = are_unlike(own, signature_of(id))
         if not worthless[id] then return 0, worthless end
       end
     end
   end
-  local id
-  id, page_chunk[page] = new_record(page_chunk[page], names[page + 1], now, body)
-  add_postings(first, stop, id)
-  return id
+  return add(page, first, stop, body, false)
 end
 
 -- Entries as they are kept.
@@ -185,13 +186,14 @@ for block = 1, blocks do
   if entry == 0 then
     undecided[#undecided + 1] = candidates(first, stop, worthless)
     any_waiting = true
+    local own = signature(body, 1, #body)
     for i = first, stop do
       local others = waiting[fields[i]]
       if not others then
         others = {}
         waiting[fields[i]] = others
       end
-      others[#others + 1] = signed and signature(body, 1, #body) or {marked = true}
+      others[#others + 1] = own
     end
   end
   packed[block], entries[page][index + 1] = entry, entry

@@ -24,7 +24,6 @@
 -- RETURNS  {"CLOSED"}, {"FULL"}, {"MOVED"}: a page is not as the client saw it; or {"OK", {}, entries,
 --       counted, undecided, originals} as check.lua; undecided is "" where the original is gone
 
-if next_chunk >= 33000000 then return {'FULL'} end
 local pages, at, count_of_pages = {}, 1, 0
 local all_replayed = true
 while at <= #ARGV[2] do
