@@ -22,6 +22,8 @@ from dedup.model import Format, Page, Stats
 from dedup.pages import PageBatch, PageLike, minhash_rows
 from dedup.report import Report
 from dedup.settings import Settings
+from dedup.sketch import Sketches
+from dedup.verdict import Verdicts
 
 BATCH_PAGES, BATCH_CHARACTERS = 256, 1 << 20
 """A batch of `check_many` ends at whichever comes first: enough to keep the kernel busy."""
@@ -191,6 +193,28 @@ class Deduper(Opening):
         rows = minhash_rows(values, pages, self.settings)
         self._index.add_minhashes(*rows, int(time.time()))
 
+    def verdicts(
+        self,
+        sketches: Sketches,
+        pages: Sequence[str],
+        bounds: npt.NDArray[np.int64],
+        *,
+        look_only: bool = False,
+    ) -> Verdicts:
+        """Verdicts on pages that were split and sketched elsewhere (`dedup.pages.PageBatch`).
+
+        Args:
+            sketches: of all their blocks, in order.
+            pages: their ids.
+            bounds: int64[pages + 1], where each page's blocks start and end.
+            look_only: leave the index as it is; then pages are compared with it, and each with
+                itself, but not with one another.
+        """
+        now = int(time.time())
+        if look_only:
+            return self._index.lookup(sketches, pages, bounds, now, self.settings)
+        return self._index.check(sketches, pages, bounds, now)
+
     def forget(self, page: str) -> bool:
         """Remove what a page owns. False: the index does not know the page."""
         return self._index.forget(page)
@@ -211,8 +235,7 @@ class Deduper(Opening):
         return self._judge(PageBatch(pages, self.settings.bands)) if pages else iter(())
 
     def _judge(self, batch: PageBatch) -> Iterator[Report]:
-        verdicts = self._index.check(batch.sketches, batch.names, batch.bounds, int(time.time()))
-        return batch.reports(verdicts)
+        return batch.reports(self.verdicts(batch.sketches, batch.names, batch.bounds))
 
 
 class Batching:

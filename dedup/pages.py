@@ -163,6 +163,16 @@ def read_page(page: Page) -> tuple[str, bool]:
     return content, is_html
 
 
+def split_page(page: Page) -> PageBlocks:
+    """The blocks of one page.
+
+    Raises:
+        PageError: it cannot be decoded, or is too large.
+    """
+    content, is_html = read_page(page)
+    return split_html(content) if is_html else split_texts([content])[0]
+
+
 def minhash_rows(
     values: npt.NDArray[np.uint32], pages: Sequence[str], settings: Settings
 ) -> tuple[npt.NDArray[np.uint32], list[str], npt.NDArray[np.int64]]:

@@ -23,6 +23,7 @@ from dedup.cli import dedup as command_line
 from dedup.cli import run
 from dedup.cli.check import check
 from dedup.cli.options import duration
+from dedup.findings import findings_of
 from dedup.inputs import check_inputs, find
 from dedup.reports import JsonReport, Result
 from dedup.settings import Settings
@@ -188,8 +189,10 @@ def test_command_is_a_library_call(capfd: pytest.CaptureFixture[str]) -> None:
     result, report = Result(), JsonReport(written.append)
     with dedup.Deduper() as deduper:
         for judged in check_inputs(deduper.check_many, find(["twice.txt", "once.txt"])):
-            result.add(judged)
-            report.page(judged)
+            assert isinstance(judged, dedup.Report)
+            found = findings_of(judged)
+            result.add(found)
+            report.page(found)
     report.finish(result)
     assert without_times(printed) == without_times(json.loads(b"".join(written)))
 

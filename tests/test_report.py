@@ -5,140 +5,102 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import astuple, replace
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedup.errors import InputError
-from dedup.inputs import UnreadPage, is_own_report
-from dedup.model import Block, Kind, Original, Repeat
-from dedup.reports import JsonLinesReport, JsonReport, Look, Result, TextReport, model
+from dedup.findings import Finding, Findings, PackedTexts
+from dedup.inputs import is_own_report
+from dedup.model import Kind, Page
+from dedup.reports import JsonLinesReport, JsonReport, Look, Result, TextReport
+from dedup.reports import result as result_module
 from dedup.reports.columns import cut, cut_start, printable, width
-from dedup.reports.model import Judged
+from dedup.reports.model import Place
 
-NOW = datetime(2026, 11, 24, 5, 30, tzinfo=UTC)
+NOW = 1795498200
+"""2026-11-24, 5:30 UTC."""
 
 
-@dataclass
-class Verdicts:
-    """A page's verdicts, made by hand."""
+class Why(NamedTuple):
+    """Why a block is not new, as tests say it."""
 
     page: str
-    blocks: Sequence[Block]
-    error: Exception | None = None
-    skipped: int = 0
-    characters: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Let the page's text be its blocks, one after another."""
-        self.characters = sum(len(block.text) for block in self.blocks)
-
-    @property
-    def unique_text(self) -> str:
-        """The page's text without its repeats."""
-        return "".join(block.text for block in self.blocks if not block.repeat)
-
-    @property
-    def repeats(self) -> list[Block]:
-        """The blocks that are repeats."""
-        return [block for block in self.blocks if block.repeat]
-
-    @property
-    def extensions(self) -> list[Block]:
-        """The blocks that contain an earlier one."""
-        return [block for block in self.blocks if block.extension]
+    position: int
+    kind: Kind = "exact"
+    similarity: float = 1.0
+    containment: float = 1.0
 
 
-@dataclass(frozen=True)
-class OneBlock:
-    """A page of which one block matters: every block is two lines below the one before."""
-
-    content: str
-
-    def __len__(self) -> int:
-        """How many blocks."""
-        return 1
-
-    def text(self, position: int) -> str:
-        """The same at every position."""
-        return self.content
-
-    def span(self, position: int) -> tuple[int, int]:
-        """A hundred characters a block."""
-        return position * 100, position * 100 + len(self.content)
-
-    def line(self, position: int) -> int:
-        """Two lines a block."""
-        return 1 + 2 * position
-
-    def path(self, position: int) -> str | None:
-        """It is text."""
-        return None
-
-    def hidden(self, position: int) -> bool:
-        """It is shown."""
-        return False
-
-    def text_without(self, positions: Sequence[int]) -> str:
-        """Not asked for here."""
-        raise NotImplementedError
+repeat = Why
 
 
-def repeat(
-    page: str,
-    position: int,
-    kind: Kind = "exact",
-    similarity: float = 1.0,
-    containment: float = 1.0,
-) -> Repeat:
-    """Why a block is not new."""
-    original = Original(page, position, NOW, NOW, seen=1, pages=1)
-    return Repeat(kind, similarity, containment, "page", original)
-
-
-def page(name: str, *blocks: str | tuple[str, Repeat], skipped: int = 0) -> Verdicts:
-    """A page of blocks, every one two lines below the one before."""
-    made = []
-    for position, block in enumerate(blocks):
-        text, why = block if isinstance(block, tuple) else (block, None)
-        made.append(
-            Block(
-                OneBlock(text),
-                position,
-                repeat=why if why and why.kind != "extension" else None,
-                extension=why if why and why.kind == "extension" else None,
-            )
+def page(name: str, *blocks: str | tuple[str, Why], skipped: int = 0) -> Findings:
+    """A page of blocks: each two lines and a hundred characters below the one before."""
+    texts = [block if isinstance(block, str) else block[0] for block in blocks]
+    found = [
+        Finding(
+            position=position,
+            start=position * 100,
+            end=position * 100 + len(block[0]),
+            line=1 + 2 * position,
+            path=None,
+            hidden=False,
+            text=block[0],
+            kind=block[1].kind,
+            similarity=block[1].similarity,
+            containment=block[1].containment,
+            verified=True,
+            scope="page",
+            page=block[1].page,
+            original_position=block[1].position,
+            seen=1,
+            pages=1,
+            first_seen=NOW,
+            last_seen=NOW,
+            original_text=None,
         )
-    return Verdicts(name, made, skipped=skipped)
+        for position, block in enumerate(blocks)
+        if isinstance(block, tuple)
+    ]
+    return Findings(
+        page=name,
+        blocks=len(blocks),
+        skipped=skipped,
+        characters=sum(map(len, texts)),
+        repeats=tuple(finding for finding in found if finding.kind != "extension"),
+        extensions=tuple(finding for finding in found if finding.kind == "extension"),
+        texts=PackedTexts.of(texts),
+        lines=np.arange(1, 1 + 2 * len(blocks), 2, dtype=np.int32),
+    )
 
 
-def collected(*pages: Judged) -> Result:
+def collected(*pages: Findings) -> Result:
     """The pages brought together."""
     result = Result()
-    for judged in pages:
-        result.add(judged)
+    for found in pages:
+        result.add(found)
     return result
 
 
-def as_text(*pages: Judged, look: Look | None = None) -> list[str]:
+def as_text(*pages: Findings, look: Look | None = None) -> list[str]:
     """The lines of the text report."""
     written: list[str] = []
     TextReport(written.append, look).finish(collected(*pages))
     return "".join(written).split("\n")[:-1]
 
 
-def as_json(report: type[JsonReport | JsonLinesReport], pages: Iterable[Judged]) -> bytes:
+def as_json(report: type[JsonReport | JsonLinesReport], pages: Iterable[Findings]) -> bytes:
     """A report for programs."""
     written: list[bytes] = []
     result, writer = Result(), report(written.append)
-    for judged in pages:
-        result.add(judged)
-        writer.page(judged)
+    for found in pages:
+        result.add(found)
+        writer.page(found)
     writer.finish(result)
     return b"".join(written)
 
@@ -161,7 +123,7 @@ ONE_PAGE = page(
     (LONG + " " + LONG, repeat("news.html", 2, "extension", 0.5, 1.0)),
     skipped=1,
 )
-BROKEN = UnreadPage("b/x.html", InputError("'b/x.html' cannot be read (input/output error): retry"))
+BROKEN = Findings("b/x.html", error="'b/x.html' cannot be read (input/output error): retry")
 CRAWL = [
     page("crawl/a/1.html", TEASER, LONG),
     page(
@@ -177,7 +139,7 @@ def test_totals() -> None:
     assert (summary.pages, summary.blocks, summary.skipped, summary.errors) == (5, 13, 1, 1)
     assert (summary.exact, summary.near, summary.excerpt, summary.repeats) == (4, 1, 1, 6)
     pages = [ONE_PAGE, *CRAWL]
-    wasted = sum(len(block.text) for judged in pages for block in judged.repeats)
+    wasted = sum(len(finding.text) for found in pages for finding in found.repeats)
     assert summary.repeated_share == round(wasted / sum(p.characters for p in pages), 4)
 
 
@@ -189,31 +151,79 @@ def test_share_of_nothing() -> None:
 
 def test_groups_come_by_the_text_they_waste() -> None:
     """A group holds an original's repeats; the group whose repeats hold most text comes first."""
-    groups = collected(*CRAWL).groups()
-    assert [(group.page, group.position, group.text) for group in groups] == [
-        ("crawl/a/1.html", 0, TEASER),
-        ("crawl/a/1.html", 1, LONG),
+    result = collected(*CRAWL)
+    groups = list(result.groups())
+    assert [(*astuple(group.original), group.text) for group in groups] == [
+        ("crawl/a/1.html", 0, 1, TEASER),
+        ("crawl/a/1.html", 1, 3, LONG),
     ]
-    assert [member.page for member in groups[0].members] == ["crawl/a/2.html", "crawl/b/3.html"]
-    assert groups[0].wasted == 2 * len(TEASER)
+    members = list(result.members(groups[0]))
+    assert [member.place.page for member in members] == ["crawl/a/2.html", "crawl/b/3.html"]
+    assert (groups[0].wasted, groups[0].pages, groups[0].repeats) == (2 * len(TEASER), 2, 2)
+    assert list(result.groups(1)) == groups[:1]
+    assert list(result.members(groups[0], 1)) == members[:1]
+
+
+def test_group_is_the_same_however_it_is_asked_for() -> None:
+    """All groups at once say what the first ones alone say, before more is added and after."""
+    result = collected(ONE_PAGE)
+    assert [next(result.groups(1))] == list(result.groups())[:1]
+    for found in CRAWL:
+        result.add(found)
+    assert list(result.groups(3)) == list(result.groups())[:3]
+    assert result.group_count() == 4
+
+
+def test_pages_and_sites_in_numbers() -> None:
+    """Pages and sites come by the text that their repeats hold; those that failed are left out."""
+    result = collected(*CRAWL, BROKEN)
+    pages = list(result.pages())
+    assert [page.name for page in pages] == ["crawl/a/2.html", "crawl/b/3.html", "crawl/a/1.html"]
+    assert (pages[0].repeats, pages[0].repeated_share, pages[2].repeated_share) == (2, 1.0, 0.0)
+    (site,) = result.sites()
+    assert (site.name, site.pages, site.blocks, site.repeats) == ("crawl", 3, 6, 3)
+
+
+def test_page_of_a_run_can_be_shown() -> None:
+    """Texts of a page come back whole, and its repeats by position, each with its original."""
+    result = collected(CRAWL[0], ONE_PAGE)
+    assert result.texts(1)[0] == TEASER
+    assert len(result.texts(1)) == ONE_PAGE.blocks
+    found = list(result.members_of_page(1))
+    assert [member.place.position for member, _ in found] == [1, 3, 5, 6]
+    assert found[1][1] == Place("news.html", 2, 5)
+    assert result.text_of(found[2][0]) == REWORDED
 
 
 def test_original_from_elsewhere() -> None:
     """An original whose page is not at hand is quoted from an equal repeat, or not at all."""
     near = (REWORDED, repeat("old.html", 3, "near", 0.8))
-    group = collected(page("a.html", near)).groups()[0]
-    assert (group.text, group.line, group.members[0].text) == (None, None, REWORDED)
-    group = collected(page("a.html", near, (TEASER, repeat("old.html", 3)))).groups()[0]
-    assert (group.text, group.line) == (TEASER, None)
+    result = collected(page("a.html", near))
+    (group,) = result.groups()
+    assert (group.text, group.original.line) == (None, None)
+    assert [result.text_of(member) for member in result.members(group)] == [REWORDED]
+    (group,) = collected(page("a.html", near, (TEASER, repeat("old.html", 3)))).groups()
+    assert (group.text, group.original.line) == (TEASER, None)
 
 
-def test_pages_to_quote_from_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages leave once there are too many to keep; those that are quoted stay longer."""
-    monkeypatch.setattr(model, "PAGES_TO_QUOTE", 250)
-    pages = [page(f"{number}.txt", TEASER, LONG) for number in range(3)]
-    late = page("late.txt", (REWORDED, repeat("0.txt", 0, "near", 0.8)))
-    assert collected(*pages, late).groups()[0].text is None
-    assert collected(pages[0], late, pages[1]).groups()[0].text == TEASER
+def test_original_is_quoted_from_where_its_page_stood_then() -> None:
+    """A page that comes again with other blocks is quoted as it was when its repeat was found."""
+    result = collected(*CRAWL[:2], page("crawl/a/1.html", LONG))
+    assert [group.text for group in result.groups()] == [LONG, TEASER]
+
+
+def test_lines_of_pages_without_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line of an original is found in its page, while that is at hand."""
+    content = Page(f"One\n\nTwo\n\n{TEASER}\n", "0.txt")
+    bare = replace(page("0.txt", "One", "Two", TEASER), lines=np.empty(0, dtype=np.int32))
+    later = page("late.txt", (TEASER, repeat("0.txt", 2)))
+    for at_hand, line in ((1000, 5), (60, None)):
+        monkeypatch.setattr(result_module, "PAGES_AT_HAND", at_hand)
+        result = Result()
+        result.add(bare, content)
+        result.add(replace(bare, page="1.txt"), content)
+        result.add(later)
+        assert next(result.groups()).original == Place("0.txt", 2, line)
 
 
 def test_shared_folder() -> None:
@@ -288,7 +298,7 @@ def test_top_limits_groups_and_zero_shows_all() -> None:
     blocks = [(TEASER, repeat("a.txt", 0)) for _ in range(9)]
     many = [page("a.txt", TEASER, LONG, *blocks, (LONG, repeat("a.txt", 1)))]
     lines = as_text(*many, look=Look(top=1))
-    assert "   and 4 more on 1 page: 4 exact" in lines
+    assert "   and 4 more, on 1 page in all: 4 exact" in lines
     assert lines[-1] == "... and 1 more group; show all with --top 0"
     assert len([line for line in as_text(*many, look=Look(top=0)) if " exact  " in line]) == 10
 
@@ -301,7 +311,7 @@ def test_text_without_repeats() -> None:
 
 
 @pytest.mark.parametrize("pages", [CRAWL, [ONE_PAGE], [page("a", TEASER)], [BROKEN], []])
-def test_reports_are_recognised(pages: list[Judged]) -> None:
+def test_reports_are_recognised(pages: list[Findings]) -> None:
     """Every report begins so that a later run does not take it for a page."""
     assert is_own_report("\n".join(as_text(*pages)).encode() + b"\n")
     assert is_own_report(as_json(JsonReport, pages))
@@ -319,7 +329,7 @@ def test_page_cannot_steer_the_terminal() -> None:
     """Escape sequences, control characters and direction marks of a page never get through."""
     evil = "Red \x1b[31m bell \x07 back\x08 \x9b2J turn \u202e end of this teaser"
     name = "evil\x1b]0;title\x07.html"
-    bad = UnreadPage("x\x1b[2J", InputError("broken \x1b[2J"))
+    bad = Findings("x\x1b[2J", error="broken \x1b[2J")
     text = "\n".join(as_text(page(name, evil, (evil, repeat(name, 0))), bad))
     assert not set(text) & set("\x1b\x07\x08\x9b\u202e")
 
@@ -376,7 +386,7 @@ def test_json_has_the_shape_of_the_contract() -> None:
         *("position", "start", "end", "line", "path", "kind", "similarity", "containment"),
         *("verified", "scope", "text", "original"),
     ]
-    assert report["pages"][1] == {"page": "b/x.html", "error": str(BROKEN.error)}
+    assert report["pages"][1] == {"page": "b/x.html", "error": BROKEN.error}
     assert report["groups"][0] == {
         "original": {"page": "news.html", "position": 0},
         "text": TEASER,
@@ -398,7 +408,7 @@ def test_json_has_the_shape_of_the_contract() -> None:
 
 
 @pytest.mark.parametrize("pages", [[], CRAWL, [ONE_PAGE, BROKEN, *CRAWL]])
-def test_json_lines_say_the_same(pages: list[Judged]) -> None:
+def test_json_lines_say_the_same(pages: list[Findings]) -> None:
     """JSON Lines are the pages of the JSON report, then its groups and totals."""
     whole = json.loads(as_json(JsonReport, pages))
     lines = [json.loads(line) for line in as_json(JsonLinesReport, pages).splitlines()]

@@ -7,9 +7,8 @@ a report.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
@@ -25,10 +24,10 @@ from dedup.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from dedup import Deduper, Page
+    from dedup import Deduper
     from dedup.cli.output import Output
+    from dedup.findings import Findings
     from dedup.reports import Look, Result
-    from dedup.reports.model import Judged
 
 FOUND = 1
 
@@ -36,8 +35,8 @@ FOUND = 1
 class Report(Protocol):
     """What every format can do."""
 
-    def page(self, judged: Judged) -> None:
-        """Take the verdicts on a page, when they are decided."""
+    def page(self, found: Findings) -> None:
+        """Take what was found on a page, when it is decided."""
 
     def finish(self, result: Result) -> None:
         """Write the rest."""
@@ -116,6 +115,14 @@ OPTIONS = (
         show_default=True,
         help="Do not read larger pages (unpacked size).",
     ),
+    click.option(
+        "-j",
+        "--jobs",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default="all cores",
+        help="Workers that split and sketch; results do not depend on it.",
+    ),
     click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings."),
 )
 """The options of `check` and `lookup`."""
@@ -139,7 +146,7 @@ def check(**options: Any) -> int:
     out) or - for standard input. Any of them may be gzipped. A file that you name yourself is read
     whatever it is called. What comes first is the original, what is like it afterwards the repeat.
     """
-    return judge(**options, look_only=False)
+    return run(**options, look_only=False)
 
 
 @click.command(epilog=EPILOG)
@@ -150,10 +157,10 @@ def lookup(**options: Any) -> int:
     PATH is what it is for `dedup check`. Pages are compared with the index, and each with itself,
     but not with one another.
     """
-    return judge(**options, look_only=True)
+    return run(**options, look_only=True)
 
 
-def judge(
+def run(
     *,
     paths: tuple[str, ...],
     index: str,
@@ -167,6 +174,7 @@ def judge(
     exit_zero: bool,
     stdin_name: str,
     max_page_mb: float,
+    jobs: int,
     quiet: bool,
     look_only: bool,
     expire_after: float | None = None,
@@ -174,12 +182,14 @@ def judge(
     """Judge pages, report, and return the exit status."""
     from dedup.cli import console  # noqa: PLC0415 - late, for a quick --help
     from dedup.cli.output import Output, refuse_inputs  # noqa: PLC0415
-    from dedup.inputs import check_inputs, find  # noqa: PLC0415
+    from dedup.inputs import find  # noqa: PLC0415
+    from dedup.judging import cores, judge  # noqa: PLC0415
+    from dedup.model import Page  # noqa: PLC0415
     from dedup.reports import Look, Result  # noqa: PLC0415
 
     refuse_inputs(output, paths)
-    result = Result()
     with ExitStack() as stack:
+        result = stack.enter_context(Result())
         destination = stack.enter_context(Output(output))
         inputs = find(
             paths,
@@ -205,18 +215,17 @@ def judge(
         colour = destination.to_stdout and console.has_colour(sys.stdout)
         look = Look(console.width(), colour=colour, top=top)
         report = FORMATS[report_format](destination, look)
-        judge_many = partial(look_up_many, deduper) if look_only else deduper.check_many
         with console.Interruption() as interruption, suppress(KeyboardInterrupt):
             pages = progress.reading(interruption.ending(inputs))
-            for judged in check_inputs(judge_many, pages):
-                result.add(judged)
-                report.page(judged)
-                progress.judged(judged)
+            for item, found in judge(deduper, pages, jobs=jobs or cores(), look_only=look_only):
+                result.add(found, item if isinstance(item, Page) else None)
+                report.page(found)
+                progress.judged(found)
         result.interrupted = interruption.happened
         progress.clear()
         report.finish(result)
         destination.commit()
-    return conclude(result, allowed=None if exit_zero else max_repeats, quiet=quiet)
+        return conclude(result, allowed=None if exit_zero else max_repeats, quiet=quiet)
 
 
 def open_deduper(index: str, namespace: str, **options: Any) -> Deduper:
@@ -230,19 +239,6 @@ def open_deduper(index: str, namespace: str, **options: Any) -> Deduper:
     return Deduper(index, namespace=namespace, **(settings | given))
 
 
-def look_up_many(deduper: Deduper, pages: Iterable[Page]) -> Iterator[Judged]:
-    """Look pages up, one by one; a bad one gives a report with its error."""
-    from dedup import PageError, Report  # noqa: PLC0415
-
-    for page in pages:
-        try:
-            yield deduper.lookup(
-                page.content, page.page, format=page.format, encoding=page.encoding
-            )
-        except PageError as error:
-            yield Report(page.page, error=error)
-
-
 def conclude(result: Result, *, allowed: int | None, quiet: bool) -> int:
     """Say on stderr what went wrong, and return the exit status.
 
@@ -254,8 +250,8 @@ def conclude(result: Result, *, allowed: int | None, quiet: bool) -> int:
     from dedup.cli.console import say  # noqa: PLC0415
 
     summary = result.summary()
-    if result.errors:
-        first = result.errors[0]
+    if summary.errors:
+        first = next(result.errors())
         message = first.error if first.page in first.error else f"{first.page}: {first.error}"
         if summary.errors > 1:
             message = f"{summary.errors:,} of {summary.pages:,} pages; the first: {message}"
@@ -268,6 +264,6 @@ def conclude(result: Result, *, allowed: int | None, quiet: bool) -> int:
                 f"interrupted after {pages}; the report has only what was decided before",
             )
         return INTERRUPTED
-    if result.errors:
+    if summary.errors:
         return ERROR
     return 0 if allowed is None or summary.repeats <= allowed else FOUND

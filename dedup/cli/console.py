@@ -15,10 +15,10 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Self, TextIO, TypeVar
 
+from dedup.findings import Findings
 from dedup.inputs import UnreadPage
 from dedup.model import Page
 from dedup.reports.columns import cut, printable
-from dedup.reports.model import Judged
 
 Item = TypeVar("Item")
 
@@ -73,11 +73,11 @@ class Progress:
                 self._show()
             yield item
 
-    def judged(self, judged: Judged) -> None:
+    def judged(self, found: Findings) -> None:
         """Count a page that was decided."""
         self._pages += 1
-        self._blocks += len(judged.blocks)
-        self._repeats += len(judged.repeats)
+        self._blocks += found.blocks
+        self._repeats += len(found.repeats)
         self._show()
 
     def clear(self) -> None:

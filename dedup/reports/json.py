@@ -20,13 +20,15 @@ every reader. Knows nothing of files.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from dedup.model import Block, Repeat
-from dedup.reports.model import Group, Judged, Result
+from dedup.findings import Finding, Findings
+from dedup.reports.model import Group, Member
+from dedup.reports.result import Result
 
 VERSION = 1
 
@@ -38,18 +40,20 @@ class JsonReport:
         self._write = write
         self._separator = b'{"version": %d,\n "pages": [\n  ' % VERSION
 
-    def page(self, judged: Judged) -> None:
-        """Write what was decided on a page."""
-        self._write(self._separator + dump(page_object(judged)))
+    def page(self, found: Findings) -> None:
+        """Write what was found on a page."""
+        self._write(self._separator + dump(page_object(found)))
         self._separator = b",\n  "
 
     def finish(self, result: Result) -> None:
         """Write the groups and the totals."""
         opening = b"" if self._separator == b",\n  " else self._separator.rstrip()
-        groups = [dump(group_object(group)) for group in result.groups()]
-        listed = b"[\n  " + b",\n  ".join(groups) + b"]" if groups else b"[]"
-        self._write(opening + b'],\n "groups": ' + listed)
-        self._write(b',\n "summary": ' + dump(summary_object(result)) + b"}\n")
+        self._write(opening + b'],\n "groups": [')
+        separator = b"\n  "
+        for group in result.groups():
+            self._write(separator + dump(group_object(group, result.members(group))))
+            separator = b",\n  "
+        self._write(b'],\n "summary": ' + dump(summary_object(result)) + b"}\n")
 
 
 class JsonLinesReport:
@@ -58,18 +62,18 @@ class JsonLinesReport:
     def __init__(self, write: Callable[[bytes], object]) -> None:
         self._write = write
 
-    def page(self, judged: Judged) -> None:
-        """Write what was decided on a page."""
-        self._write(dump(page_object(judged)) + b"\n")
+    def page(self, found: Findings) -> None:
+        """Write what was found on a page."""
+        self._write(dump(page_object(found)) + b"\n")
 
     def finish(self, result: Result) -> None:
         """Write the groups and the totals."""
-        last = {
-            "version": VERSION,
-            "groups": [group_object(group) for group in result.groups()],
-            "summary": summary_object(result),
-        }
-        self._write(dump(last) + b"\n")
+        self._write(b'{"version": %d, "groups": [' % VERSION)
+        separator = b""
+        for group in result.groups():
+            self._write(separator + dump(group_object(group, result.members(group))))
+            separator = b", "
+        self._write(b'], "summary": ' + dump(summary_object(result)) + b"}\n")
 
 
 def dump(value: object) -> bytes:
@@ -81,62 +85,59 @@ def dump(value: object) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def page_object(judged: Judged) -> dict[str, Any]:
+def page_object(found: Findings) -> dict[str, Any]:
     """A page as JSON has it."""
-    if judged.error is not None:
-        return {"page": judged.page, "error": str(judged.error)}
+    if found.error is not None:
+        return {"page": found.page, "error": found.error}
     page: dict[str, Any] = {
-        "page": judged.page,
-        "blocks": len(judged.blocks),
-        "skipped": judged.skipped,
-        "repeats": [repeat_object(block, block.repeat) for block in judged.repeats if block.repeat],
+        "page": found.page,
+        "blocks": found.blocks,
+        "skipped": found.skipped,
+        "repeats": [repeat_object(finding) for finding in found.repeats],
     }
-    if judged.extensions:
-        page["extensions"] = [
-            repeat_object(block, block.extension) for block in judged.extensions if block.extension
-        ]
+    if found.extensions:
+        page["extensions"] = [repeat_object(finding) for finding in found.extensions]
     return page
 
 
-def repeat_object(block: Block, repeat: Repeat) -> dict[str, Any]:
+def repeat_object(finding: Finding) -> dict[str, Any]:
     """A repeat (or an extension) as JSON has it."""
-    original = repeat.original
     return {
-        "position": block.position,
-        "start": block.start,
-        "end": block.end,
-        "line": block.line,
-        "path": block.path,
-        "kind": repeat.kind,
-        "similarity": repeat.similarity,
-        "containment": repeat.containment,
-        "verified": repeat.verified,
-        "scope": repeat.scope,
-        "text": block.text,
+        "position": finding.position,
+        "start": finding.start,
+        "end": finding.end,
+        "line": finding.line,
+        "path": finding.path,
+        "kind": finding.kind,
+        "similarity": finding.similarity,
+        "containment": finding.containment,
+        "verified": finding.verified,
+        "scope": finding.scope,
+        "text": finding.text,
         "original": {
-            "page": original.page,
-            "position": original.position,
-            "seen": original.seen,
-            "pages": original.pages,
-            "first_seen": timestamp(original.first_seen),
-            "last_seen": timestamp(original.last_seen),
+            "page": finding.page,
+            "position": finding.original_position,
+            "seen": finding.seen,
+            "pages": finding.pages,
+            "first_seen": timestamp(finding.first_seen),
+            "last_seen": timestamp(finding.last_seen),
         },
     }
 
 
-def group_object(group: Group) -> dict[str, Any]:
+def group_object(group: Group, members: Iterable[Member]) -> dict[str, Any]:
     """A group as JSON has it."""
     return {
-        "original": {"page": group.page, "position": group.position},
+        "original": {"page": group.original.page, "position": group.original.position},
         "text": group.text,
         "members": [
             {
-                "page": member.page,
-                "position": member.position,
+                "page": member.place.page,
+                "position": member.place.position,
                 "kind": member.kind,
                 "similarity": member.similarity,
             }
-            for member in group.members
+            for member in members
         ],
     }
 
@@ -147,6 +148,7 @@ def summary_object(result: Result) -> dict[str, Any]:
     return {**summary, "interrupted": True} if result.interrupted else summary
 
 
-def timestamp(time: datetime) -> str:
-    """A UTC time to the second: `2026-11-24T05:30:00Z`."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+@lru_cache(maxsize=1024)
+def timestamp(seconds: int) -> str:
+    """Seconds since 1970 as a UTC time to the second: `2026-11-24T05:30:00Z`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

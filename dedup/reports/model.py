@@ -1,127 +1,100 @@
-"""What every report says: the verdicts of a run brought together as groups, totals and bad pages.
+"""What every report says, as values: totals, groups with their members, pages, sites.
 
-One `Result` takes the verdicts as they come and serves any number of reports. It keeps what a
-report needs and no more: a line for each repeat, one text for each group, and the pages that were
-judged last, to quote originals from. Knows nothing of formats, files or terminals.
+`result.Result` makes them; the formats show them. Knows nothing of where they are kept.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from dedup.model import Block, Kind, Original, Repeat
-
-QUOTED = 600
-"""Characters kept of a repeat whose wording differs from its original's."""
-
-PAGES_TO_QUOTE = 8_000_000
-"""Characters of judged pages that are kept to quote originals from: some 70 MB with what an HTML
-page needs to find its places. On 220 news pages (70 MB) that quoted 1,610 of 1,614 originals."""
-
-
-class Judged(Protocol):
-    """The verdicts on one page, or why there are none: what `Deduper.check` returns."""
-
-    @property
-    def page(self) -> str:
-        """The page's id."""
-        ...
-
-    @property
-    def error(self) -> Exception | None:
-        """Why the page could not be judged; None: it was."""
-        ...
-
-    @property
-    def blocks(self) -> Sequence[Block]:
-        """Every block, in order."""
-        ...
-
-    @property
-    def repeats(self) -> Sequence[Block]:
-        """The blocks that are repeats."""
-        ...
-
-    @property
-    def extensions(self) -> Sequence[Block]:
-        """The blocks that contain an earlier, shorter original."""
-        ...
-
-    @property
-    def skipped(self) -> int:
-        """How many blocks are too short to be judged."""
-        ...
-
-    @property
-    def characters(self) -> int:
-        """Length of the page's content: what it costs to keep the page at hand."""
-        ...
-
-    @property
-    def unique_text(self) -> str:
-        """The page's text without its repeats."""
-        ...
+from dedup.model import Kind, Scope
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """One repeat in its group.
+class Place:
+    """A block of a page.
 
     Attributes:
-        page: id of the page on which it stands.
-        position: 0-based order of the block on that page.
-        line: 1-based line of its start.
-        kind: how it repeats the original.
-        similarity: 0 to 1.
-        containment: 0 to 1.
-        characters: length of its text.
-        text: the start of its text, where the original's does not say the same.
-    """
-
-    page: str
-    position: int
-    line: int
-    kind: Kind
-    similarity: float
-    containment: float
-    characters: int
-    text: str | None
-
-
-@dataclass(slots=True)
-class Group:
-    """An original with its repeats, in the order in which they were found.
-
-    Attributes:
-        page: id of the page that owns the original.
-        position: 0-based order of the original on that page.
+        page: the page's id.
+        position: 0-based order of the block on it.
         line: 1-based line of its start; None where its page is not at hand.
-        text: its text (of an equal repeat, where its page is not at hand); None: not at hand.
-        members: the repeats.
-        wasted: characters that stand in the repeats.
     """
 
     page: str
     position: int
     line: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One repeat in its group, or a block that contains an earlier one (`"extension"`).
+
+    Attributes:
+        place: where it stands.
+        number: the page's number in this run (`Result.texts`).
+        start: offset of its first character in the page as given.
+        end: offset after the last one.
+        path: CSS path of the element that holds it, for HTML.
+        hidden: the page does not show it.
+        kind: how it repeats the original.
+        similarity: 0 to 1.
+        containment: 0 to 1.
+        verified: these were computed from what the index keeps of the original.
+        scope: where the original stands, seen from here.
+        characters: length of its text.
+    """
+
+    place: Place
+    number: int
+    start: int
+    end: int
+    path: str | None
+    hidden: bool
+    kind: Kind
+    similarity: float
+    containment: float
+    verified: bool
+    scope: Scope
+    characters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An original with its repeats.
+
+    Attributes:
+        number: its number in this run, in the order in which groups were found.
+        original: where the original stands.
+        text: its text (of an equal repeat, where its page is not at hand); None: not at hand.
+        kinds: how many repeats of each kind there are.
+        pages: on how many pages of this run they stand.
+        wasted: characters that stand in them.
+        first_seen: when the original was added (seconds since 1970).
+        seen: repeats of it that the index has counted, those of earlier runs included.
+    """
+
+    number: int
+    original: Place
     text: str | None
-    members: list[Member] = field(default_factory=list)
-    wasted: int = 0
+    kinds: Mapping[Kind, int]
+    pages: int
+    wasted: int
+    first_seen: int
+    seen: int
+
+    @property
+    def repeats(self) -> int:
+        """How many members it has."""
+        return sum(self.kinds.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Extension:
     """A block that contains an earlier, shorter original. It is new, and counts as no repeat."""
 
-    page: str
-    position: int
-    line: int
-    containment: float
-    original: Original
-    original_line: int | None
+    member: Member
+    original: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +103,36 @@ class BadPage:
 
     page: str
     error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """A page, or a site, in numbers.
+
+    Attributes:
+        name: the page's id, or the site; None: the pages that have no site.
+        number: the page's number in this run; of a site: of its first page.
+        pages: 1, or the site's pages.
+        blocks: blocks of these pages.
+        skipped: those of them that are too short to be judged.
+        repeats: those of them that are repeats.
+        characters: length of the text.
+        wasted: characters of it that stand in repeats.
+    """
+
+    name: str | None
+    number: int
+    pages: int
+    blocks: int
+    skipped: int
+    repeats: int
+    characters: int
+    wasted: int
+
+    @property
+    def repeated_share(self) -> float:
+        """The share of the text that stands in repeats, 0 to 1."""
+        return self.wasted / self.characters if self.characters else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,138 +165,3 @@ class Summary:
     def repeats(self) -> int:
         """All blocks that are repeats."""
         return self.exact + self.near + self.excerpt
-
-
-class Result:
-    """The verdicts of a run, brought together.
-
-    Attributes:
-        errors: the pages that could not be judged.
-        extensions: the blocks that contain an earlier, shorter original.
-        only_page: the page, where there is but one.
-        folder: what all page ids have in common, in whole parts between slashes.
-        interrupted: the run was stopped; what is here was decided before.
-    """
-
-    def __init__(self) -> None:
-        self.errors: list[BadPage] = []
-        self.extensions: list[Extension] = []
-        self.interrupted = False
-        self.only_page: str | None = None
-        self.folder = ""
-        self._groups: dict[tuple[str, int], Group] = {}
-        self._at_hand = _PagesAtHand()
-        self._kinds: dict[Kind, int] = {"exact": 0, "near": 0, "excerpt": 0}
-        self._pages = 0
-        self._blocks = 0
-        self._skipped = 0
-        self._unique = 0
-        self._wasted = 0
-
-    def add(self, judged: Judged) -> None:
-        """Take the verdicts on one more page."""
-        self._pages += 1
-        self.only_page = judged.page if self._pages == 1 else None
-        own_folder = judged.page[: judged.page.rfind("/") + 1]
-        self.folder = own_folder if self._pages == 1 else _shared(self.folder, own_folder)
-        if judged.error is not None:
-            self.errors.append(BadPage(judged.page, str(judged.error)))
-            return
-        self._blocks += len(judged.blocks)
-        self._skipped += judged.skipped
-        self._unique += len(judged.unique_text)
-        self._at_hand.add(judged)
-        for block in judged.repeats:
-            if block.repeat is not None:
-                self._add_repeat(judged.page, block, block.repeat)
-        for block in judged.extensions:
-            if block.extension is not None:
-                self._add_extension(judged.page, block, block.extension)
-
-    def groups(self) -> list[Group]:
-        """The groups, those first whose repeats hold the most text (then as they were found)."""
-        return sorted(self._groups.values(), key=lambda group: -group.wasted)
-
-    def summary(self) -> Summary:
-        """The totals so far."""
-        share = self._wasted / (self._wasted + self._unique) if self._wasted else 0.0
-        return Summary(
-            pages=self._pages,
-            blocks=self._blocks,
-            skipped=self._skipped,
-            exact=self._kinds["exact"],
-            near=self._kinds["near"],
-            excerpt=self._kinds["excerpt"],
-            repeated_share=round(share, 4),
-            errors=len(self.errors),
-        )
-
-    def _add_repeat(self, page: str, block: Block, repeat: Repeat) -> None:
-        original = repeat.original
-        group = self._groups.get((original.page, original.position))
-        if group is None:
-            line, text = self._at_hand.quote(original)
-            group = Group(original.page, original.position, line, text)
-            self._groups[original.page, original.position] = group
-        if group.text is None and repeat.kind == "exact":
-            group.text = block.text
-        says_the_same = group.text is not None and repeat.kind != "near"
-        member = Member(
-            page=page,
-            position=block.position,
-            line=block.line,
-            kind=repeat.kind,
-            similarity=repeat.similarity,
-            containment=repeat.containment,
-            characters=len(block.text),
-            text=None if says_the_same else block.text[:QUOTED],
-        )
-        group.members.append(member)
-        group.wasted += member.characters
-        self._wasted += member.characters
-        self._kinds[repeat.kind] += 1
-
-    def _add_extension(self, page: str, block: Block, extension: Repeat) -> None:
-        self.extensions.append(
-            Extension(
-                page=page,
-                position=block.position,
-                line=block.line,
-                containment=extension.containment,
-                original=extension.original,
-                original_line=self._at_hand.quote(extension.original)[0],
-            )
-        )
-
-
-class _PagesAtHand:
-    """The pages judged or quoted last, as many as `PAGES_TO_QUOTE` allows."""
-
-    def __init__(self) -> None:
-        self._pages: OrderedDict[str, Judged] = OrderedDict()
-        self._characters = 0
-
-    def add(self, judged: Judged) -> None:
-        if (earlier := self._pages.pop(judged.page, None)) is not None:
-            self._characters -= earlier.characters
-        self._pages[judged.page] = judged
-        self._characters += judged.characters
-        while self._characters > PAGES_TO_QUOTE and len(self._pages) > 1:
-            _, oldest = self._pages.popitem(last=False)
-            self._characters -= oldest.characters
-
-    def quote(self, original: Original) -> tuple[int | None, str | None]:
-        """Line and text of an original, None where they are not at hand."""
-        judged = self._pages.get(original.page)
-        if judged is None or original.position >= len(judged.blocks):
-            return None, original.text
-        self._pages.move_to_end(original.page)
-        block = judged.blocks[original.position]
-        return block.line, block.text
-
-
-def _shared(folder: str, other: str) -> str:
-    """The longest folder in which both are."""
-    while not other.startswith(folder):
-        folder = folder[: folder.rfind("/", 0, -1) + 1]
-    return folder

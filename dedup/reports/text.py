@@ -18,11 +18,15 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
+from dedup.findings import Findings
+from dedup.model import Kind
 from dedup.reports.columns import cut, cut_start, printable
-from dedup.reports.model import Extension, Group, Judged, Member, Result, Summary
+from dedup.reports.model import Group, Member, Place, Summary
+from dedup.reports.result import Result
 
 TOP = 20
 MEMBERS = 5
@@ -77,7 +81,7 @@ class TextReport:
         self._write = write
         self._look = look or Look()
 
-    def page(self, judged: Judged) -> None:
+    def page(self, found: Findings) -> None:
         """Nothing yet: the totals come first."""
 
     def finish(self, result: Result) -> None:
@@ -93,23 +97,23 @@ def lines(result: Result, look: Look) -> Iterator[str]:
     for line in _wrapped(headline(summary), look):
         yield look.styled("title", line)
     yield from _wrapped(details(result, summary), look)
-    groups = result.groups()
-    shown = groups[: look.top] if look.top else groups
     places = _Places(result)
-    for number, group in enumerate(shown, start=1):
+    count = result.group_count()
+    shown = min(look.top, count) if look.top else count
+    for number, group in enumerate(result.groups(shown), start=1):
         yield ""
-        yield from _group_lines(f"{number:>{len(str(len(shown)))}}  ", group, places, look)
-    if len(shown) < len(groups):
+        yield from _group_lines(f"{number:>{len(str(shown))}}  ", group, result, places, look)
+    if shown < count:
         yield ""
-        more = counted(len(groups) - len(shown), "more group")
+        more = counted(count - shown, "more group")
         yield from _wrapped(f"... and {more}; show all with --top 0", look)
-    if result.extensions:
+    if count := result.extension_count():
         yield ""
-        yield from _extension_lines(result.extensions, places, look)
-    if result.errors:
+        yield from _extension_lines(count, result, places, look)
+    if summary.errors:
         yield ""
-        yield look.styled("error", f"{counted(len(result.errors), 'page')} could not be judged:")
-        for bad in result.errors:
+        yield look.styled("error", f"{counted(summary.errors, 'page')} could not be judged:")
+        for bad in result.errors():
             # What went wrong is never cut; the message names the page where that helps.
             named = bad.page in bad.error
             yield "    " + printable(bad.error if named else f"{bad.page}: {bad.error}")
@@ -172,34 +176,38 @@ class _Places:
         self._folder = result.folder
         self._only = result.only_page
 
-    def name(self, page: str, line: int | None, position: int, columns: int) -> str:
+    def name(self, place: Place, columns: int) -> str:
         """The block's place; its page is named unless there is only this one."""
-        block = f"block {position}"
-        if page == self._only:
-            return block if line is None else f"line {line}, {block}"
-        where = printable(page.removeprefix(self._folder))
-        if line is not None:
-            where += f":{line}"
+        block = f"block {place.position}"
+        if place.page == self._only:
+            return block if place.line is None else f"line {place.line}, {block}"
+        where = printable(place.page.removeprefix(self._folder))
+        if place.line is not None:
+            where += f":{place.line}"
         return f"{cut_start(where, columns - len(block) - 2)}, {block}"
 
 
-def _group_lines(number: str, group: Group, places: _Places, look: Look) -> Iterator[str]:
+def _group_lines(
+    number: str, group: Group, result: Result, places: _Places, look: Look
+) -> Iterator[str]:
     indent = " " * len(number)
-    text = group.text or next((member.text for member in group.members if member.text), "")
-    title = cut(printable(text[:QUOTE]), look.width - len(number))
-    yield number + look.styled("title", title)
+    members = result.members(group, MEMBERS if look.top else None)
+    first = next(members)
+    text = group.text or result.text_of(first)
+    yield number + look.styled("title", cut(printable(text[:QUOTE]), look.width - len(number)))
     columns = look.width - len(indent) - _MEASURES
-    place = places.name(group.page, group.line, group.position, columns)
+    place = places.name(group.original, columns)
     yield indent + look.styled("original", "original".ljust(_MEASURES)) + place
-    members = group.members if not look.top else group.members[:MEMBERS]
-    for member in members:
-        place = places.name(member.page, member.line, member.position, columns)
+    hidden = Counter(group.kinds)
+    for member in chain([first], members):
+        hidden[member.kind] -= 1
+        place = places.name(member.place, columns)
         yield indent + look.styled(member.kind, _measures(member)) + place
-        if member.kind == "near" and member.text and group.text:
-            quote = cut(_from_difference(group.text, member.text), columns)
+        if member.kind == "near" and group.text:
+            quote = cut(_from_difference(group.text, result.text_of(member)), columns)
             yield indent + " " * _MEASURES + look.styled("quiet", quote)
-    if hidden := group.members[len(members) :]:
-        for line in _wrapped(_hidden(hidden), look, indent):
+    if hidden.total():
+        for line in _wrapped(_hidden(hidden, group), look, indent):
             yield look.styled("quiet", line)
 
 
@@ -213,11 +221,10 @@ def _measures(member: Member) -> str:
     return f"{member.kind:<8}  {share:>3}% {word}".ljust(_MEASURES)
 
 
-def _hidden(members: Sequence[Member]) -> str:
-    kinds = Counter(member.kind for member in members)
-    pages = len({member.page for member in members})
-    listed = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
-    return f"and {len(members):,} more on {counted(pages, 'page')}: {listed}"
+def _hidden(kinds: Counter[Kind], group: Group) -> str:
+    listed = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common() if count)
+    pages = counted(group.pages, "page")
+    return f"and {kinds.total():,} more, on {pages} in all: {listed}"
 
 
 def _from_difference(text: str, other: str) -> str:
@@ -229,19 +236,17 @@ def _from_difference(text: str, other: str) -> str:
     return ("… " if start else "") + " ".join(words[start:])
 
 
-def _extension_lines(extensions: Sequence[Extension], places: _Places, look: Look) -> Iterator[str]:
-    verb = "contains" if len(extensions) == 1 else "contain"
-    blocks = counted(len(extensions), "block")
+def _extension_lines(count: int, result: Result, places: _Places, look: Look) -> Iterator[str]:
+    verb = "contains" if count == 1 else "contain"
+    blocks = counted(count, "block")
     yield from _wrapped(f"Not counted: {blocks} {verb} an earlier, shorter one:", look)
-    shown = extensions[:MEMBERS] if look.top else extensions
+    shown = min(MEMBERS, count) if look.top else count
     columns = (look.width - 4 - len("  contains  ")) // 2
-    for extension in shown:
-        original = extension.original
-        longer = places.name(extension.page, extension.line, extension.position, columns)
-        shorter = f"block {original.position}"
-        if original.page != extension.page:
-            line = extension.original_line
-            shorter = places.name(original.page, line, original.position, columns)
+    for extension in result.extensions(shown):
+        here, original = extension.member.place, extension.original
+        longer = places.name(here, columns)
+        is_near = original.page == here.page
+        shorter = f"block {original.position}" if is_near else places.name(original, columns)
         yield "    " + look.styled("quiet", f"{longer} contains {shorter}")
-    if len(shown) < len(extensions):
-        yield "    " + look.styled("quiet", f"and {len(extensions) - len(shown):,} more")
+    if shown < count:
+        yield "    " + look.styled("quiet", f"and {count - shown:,} more")

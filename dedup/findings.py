@@ -1,0 +1,186 @@
+"""What was found on one page, as plain values: what reports and other processes get of a `Report`.
+
+A `Report` is a view of a page that can be asked anything; `findings_of` asks what is worth telling
+and lets the page go. The result holds numbers and strings alone, so it is cheap to send to another
+process and to store. Knows nothing of output formats or of stores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dedup.model import Block, Kind, Repeat, Scope
+from dedup.report import Report, site_of
+
+
+class Finding(NamedTuple):
+    """A block that is a repeat, or that contains an earlier one (`kind` is `"extension"`).
+
+    Attributes are those of `Block`, `Repeat` and `Original`; times are seconds since 1970.
+    """
+
+    position: int
+    start: int
+    end: int
+    line: int
+    path: str | None
+    hidden: bool
+    text: str
+    kind: Kind
+    similarity: float
+    containment: float
+    verified: bool
+    scope: Scope
+    page: str
+    original_position: int
+    seen: int
+    pages: int
+    first_seen: int
+    last_seen: int
+    original_text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PackedTexts:
+    """The texts of a page's blocks, in order, packed.
+
+    Attributes:
+        content: the texts, one after another, in UTF-8 with lone surrogates.
+        lengths: int32 of each text: its length in characters.
+    """
+
+    content: bytes = b""
+    lengths: bytes = b""
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> PackedTexts:
+        """Pack them."""
+        lengths = np.fromiter(map(len, texts), dtype=np.int32, count=len(texts))
+        return cls("".join(texts).encode("utf-8", "surrogatepass"), lengths.tobytes())
+
+    def unpack(self) -> list[str]:
+        """The texts."""
+        content = self.content.decode("utf-8", "surrogatepass")
+        ends = np.frombuffer(self.lengths, dtype=np.int32).cumsum().tolist()
+        return [content[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found on one page, or why nothing could be.
+
+    Attributes:
+        page: the page's id.
+        error: why it could not be judged, or None. Such a page has no blocks.
+        blocks: how many blocks it has.
+        skipped: how many of them are too short to be judged.
+        characters: length of its text: of its repeats, and of everything else (`unique_text`).
+        repeats: the blocks that are repeats, in order.
+        extensions: the new blocks that contain an earlier, shorter original, in order.
+        texts: the texts of all its blocks.
+        lines: int32[blocks], the 1-based lines on which its blocks start; empty where that was not
+            looked up, since nothing was found on the page.
+        unique_text: its text without the repeats, where that was asked for.
+    """
+
+    page: str
+    error: str | None = None
+    blocks: int = 0
+    skipped: int = 0
+    characters: int = 0
+    repeats: tuple[Finding, ...] = ()
+    extensions: tuple[Finding, ...] = ()
+    texts: PackedTexts = field(default_factory=PackedTexts)
+    lines: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty(0, dtype=np.int32))
+    unique_text: str | None = None
+
+    @property
+    def site(self) -> str | None:
+        """The page's site: the host of a URL, the top folder of a path, else None."""
+        return site_of(self.page)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which repeats are told of. The others count as if they were not there.
+
+    Attributes:
+        kinds: of these kinds; empty: of any.
+        scopes: of these scopes; empty: of any.
+        similarity: at least so similar, 0 to 1 (an excerpt: contained to such a share).
+        unique_text: tell the pages' texts without their repeats, too.
+    """
+
+    kinds: frozenset[Kind] = frozenset()
+    scopes: frozenset[Scope] = frozenset()
+    similarity: float = 0.0
+    unique_text: bool = False
+
+    def __contains__(self, repeat: Repeat) -> bool:
+        """Whether this repeat is told of."""
+        share = repeat.containment if repeat.kind == "excerpt" else repeat.similarity
+        return (
+            (not self.kinds or repeat.kind in self.kinds)
+            and (not self.scopes or repeat.scope in self.scopes)
+            and share >= self.similarity
+        )
+
+
+EVERYTHING = Wanted()
+
+
+def findings_of(report: Report, wanted: Wanted = EVERYTHING) -> Findings:
+    """What was found on a page."""
+    if report.error is not None:
+        return Findings(report.page, error=str(report.error))
+    blocks, count = report.blocks, len(report.blocks)
+    if not count:
+        return Findings(report.page, characters=len(report.unique_text))
+    source, unique_text = blocks[0].source, report.unique_text
+    every = [(block, block.repeat) for block in report.repeats if block.repeat]
+    repeats = tuple(_finding(block, why) for block, why in every if why in wanted)
+    extensions = tuple(
+        _finding(block, why) for block in report.extensions if (why := block.extension)
+    )
+    lines = [source.line(at) for at in range(count)] if repeats or extensions else []
+    return Findings(
+        page=report.page,
+        blocks=count,
+        skipped=report.skipped,
+        characters=sum(len(block.text) for block, _ in every) + len(unique_text),
+        repeats=repeats,
+        extensions=extensions,
+        texts=PackedTexts.of([source.text(at) for at in range(count)]),
+        lines=np.array(lines, dtype=np.int32),
+        unique_text=unique_text if wanted.unique_text else None,
+    )
+
+
+def _finding(block: Block, why: Repeat) -> Finding:
+    original = why.original
+    return Finding(
+        position=block.position,
+        start=block.start,
+        end=block.end,
+        line=block.line,
+        path=block.path,
+        hidden=block.hidden,
+        text=block.text,
+        kind=why.kind,
+        similarity=why.similarity,
+        containment=why.containment,
+        verified=why.verified,
+        scope=why.scope,
+        page=original.page,
+        original_position=original.position,
+        seen=original.seen,
+        pages=original.pages,
+        first_seen=int(original.first_seen.timestamp()),
+        last_seen=int(original.last_seen.timestamp()),
+        original_text=original.text,
+    )

@@ -1,0 +1,34 @@
+-- The groups of all members so far, those first whose repeats hold the most text.
+CREATE INDEX IF NOT EXISTS members_by_original ON members (original, original_position);
+DROP TABLE IF EXISTS groups;
+CREATE TABLE groups AS
+SELECT
+    row_number() OVER (ORDER BY first_member) - 1 AS number,
+    row_number() OVER (ORDER BY wasted DESC, first_member) - 1 AS rank,
+    *,
+    -- The page on which the original was met last, before its first repeat came.
+    (
+        SELECT max(pages.number) FROM pages
+        WHERE pages.name = original AND pages.number <= first_page
+    ) AS quoted,
+    NULL AS text
+FROM (
+    SELECT
+        original,
+        original_position AS position,
+        min(number) AS first_member,
+        min(page) AS first_page,
+        count(DISTINCT page) AS pages,
+        sum(characters) AS wasted,
+        sum(kind = 'exact') AS exact,
+        sum(kind = 'near') AS near,
+        sum(kind = 'excerpt') AS excerpt,
+        min(first_seen) AS first_seen,
+        max(seen) AS seen
+    FROM members
+    WHERE kind <> 'extension'
+    GROUP BY original, original_position
+);
+CREATE INDEX groups_by_rank ON groups (rank);
+CREATE INDEX groups_by_number ON groups (number);
+CREATE INDEX groups_by_place ON groups (quoted, position);
