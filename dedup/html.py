@@ -2,7 +2,8 @@
 
 Texts come first and cost one parse. Where they stand in the source (spans, lines, CSS paths) is
 found by a second parse when it is asked for, since most pages of a batch never are, and no tree is
-kept until then. Knows nothing of verdicts, indexes or reports.
+kept until then; who knows that most will be asked has the first tree kept. Knows nothing of
+verdicts, indexes or reports.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from dedup.html_blocks import find_blocks
+from dedup.html_blocks import FoundBlock, find_blocks
 from dedup.html_parse import parse_page, source_of
 from dedup.html_places import Places
 
@@ -26,10 +27,14 @@ class HtmlBlocks:
             in preformatted elements.
     """
 
-    def __init__(self, content: str, texts: list[str], hidden: list[bool]) -> None:
+    def __init__(
+        self, content: str, blocks: Sequence[FoundBlock], places: Places | None = None
+    ) -> None:
         self.content = content
-        self.texts = texts
-        self._hidden = hidden
+        self.texts = [block.text for block in blocks]
+        self._hidden = [block.hidden for block in blocks]
+        if places is not None:
+            self._places = places
 
     def __len__(self) -> int:
         """How many blocks the page has."""
@@ -72,13 +77,19 @@ class HtmlBlocks:
         return Places(self.content)
 
 
-def split_html(content: str) -> HtmlBlocks:
+def split_html(content: str, *, places: bool = False) -> HtmlBlocks:
     """Split a page, or a fragment of one, into blocks.
 
     Any string is a page to an HTML parser, so this fails only where the parser itself does.
 
+    Args:
+        content: the page, decoded.
+        places: keep the tree, for questions where blocks stand.
+
     Raises:
         PageError: the parser gave up.
     """
-    blocks = find_blocks(parse_page(source_of(content)))
-    return HtmlBlocks(content, [block.text for block in blocks], [block.hidden for block in blocks])
+    if places:
+        found = Places(content)
+        return HtmlBlocks(content, found.blocks, found)
+    return HtmlBlocks(content, find_blocks(parse_page(source_of(content))))

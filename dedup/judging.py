@@ -17,7 +17,7 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
@@ -39,7 +39,7 @@ from dedup.settings import Settings
 from dedup.sketch import Sketches
 from dedup.verdict import Verdicts
 
-BATCHES_HERE = 6
+BATCHES_HERE = 3
 """Batches (of about a million characters) before worker processes are worth their start."""
 
 AHEAD = 2
@@ -65,7 +65,7 @@ class Splitter:
 
     def split(self, number: int, pages: Sequence[Page]) -> Sketched:
         """A batch to its sketches."""
-        batch = self._waiting[number] = PageBatch(pages, self._bands)
+        batch = self._waiting[number] = PageBatch(pages, self._bands, places=True)
         sketches = batch.sketches
         # Arrays have room to spare, and texts need not travel unless the index keeps them.
         used = int(sketches.trace_spans.max(initial=0)), int(sketches.key_spans.max(initial=0))
@@ -116,7 +116,7 @@ def judge(
     jobs: int = 1,
     wanted: Wanted = EVERYTHING,
     look_only: bool = False,
-) -> Iterator[tuple[Page | UnreadPage, Findings]]:
+) -> Generator[tuple[Page | UnreadPage, Findings]]:
     """Each input with what was found on it, in order; lazily, a few batches at a time.
 
     Args:

@@ -44,25 +44,28 @@ class PageBatch:
         sketches: the sketches of all blocks.
     """
 
-    def __init__(self, pages: Sequence[PageLike], bands: Bands | None = None) -> None:
+    def __init__(
+        self, pages: Sequence[PageLike], bands: Bands | None = None, *, places: bool = False
+    ) -> None:
         """Read, split and sketch.
 
         Args:
             pages: the pages.
             bands: of keys, where the LSH family has any (`Settings.bands`).
+            places: it will be asked where blocks stand, on most pages.
         """
         self._outcomes: list[tuple[str, PageBlocks | PageError]] = []
         texts: list[str] = []
-        places: list[int] = []
+        text_pages: list[int] = []
         for given in pages:
-            name, outcome = _read(given)
+            name, outcome = _read(given, places=places)
             if isinstance(outcome, str):
-                places.append(len(self._outcomes))
+                text_pages.append(len(self._outcomes))
                 texts.append(outcome)
                 outcome = _PENDING
             self._outcomes.append((name, outcome))
         batch = split_texts(texts)
-        for place, blocks in zip(places, batch, strict=True):
+        for place, blocks in zip(text_pages, batch, strict=True):
             self._outcomes[place] = self._outcomes[place][0], blocks
         contents = [blocks for _, blocks in self._outcomes if not isinstance(blocks, PageError)]
         self.names = [name for name, blocks in self._outcomes if not isinstance(blocks, PageError)]
@@ -89,7 +92,7 @@ class PageBatch:
                 at += 1
 
 
-def _read(given: PageLike) -> tuple[str, PageBlocks | PageError | str]:
+def _read(given: PageLike, *, places: bool) -> tuple[str, PageBlocks | PageError | str]:
     """A page's id, and its blocks, or its text where it is text, or why it has none."""
     if isinstance(given, Page):
         page = given
@@ -101,7 +104,7 @@ def _read(given: PageLike) -> tuple[str, PageBlocks | PageError | str]:
         page = Page(content, name)
     try:
         content, is_html = read_page(page)
-        return page.page, split_html(content) if is_html else content
+        return page.page, split_html(content, places=places) if is_html else content
     except PageError as error:
         return page.page, error
 

@@ -1,0 +1,211 @@
+"""Many inputs to findings: in order, the same on any number of workers, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+import psutil
+import pytest
+from servers import wait_until
+
+from dedup import Deduper, Page, judging
+from dedup.errors import DedupError, InputError
+from dedup.findings import Finding, Findings, PackedTexts, Wanted, findings_of
+from dedup.inputs import UnreadPage
+from dedup.judging import judge
+
+WORDS = [
+    "harbour",
+    "ferry",
+    "tower",
+    "clerk",
+    "pigeon",
+    "quay",
+    "customs",
+    "seal",
+    "breakwater",
+    "spring",
+    "door",
+    "public",
+    "repair",
+    "hinge",
+    "shipyard",
+    "island",
+    "engine",
+    "crane",
+    "market",
+    "lantern",
+    "fog",
+    "pilot",
+    "tide",
+    "rope",
+    "anchor",
+    "bell",
+    "chart",
+]
+
+
+def sentence(rng: random.Random, words: int = 12) -> str:
+    """A line of words."""
+    return " ".join(rng.choice(WORDS) for _ in range(words))
+
+
+def crawl(pages: int = 60) -> list[Page | UnreadPage]:
+    """Pages of text and HTML that repeat each other's lines, and some that could not be read."""
+    rng = random.Random(11)
+    shared = [sentence(rng) for _ in range(12)]
+    found: list[Page | UnreadPage] = []
+    for number in range(pages):
+        name = f"site{number % 3}/{number}"
+        if number % 17 == 5:
+            found.append(UnreadPage(f"{name}.txt", InputError(f"{name} is lost: fetch it again")))
+            continue
+        lines = [rng.choice(shared) if rng.random() < 0.4 else sentence(rng) for _ in range(8)]
+        if number % 2:
+            html = "".join(f"<p>{line}</p>\r\n" for line in lines)
+            found.append(Page(f"<!doctype html><body>{html}", f"{name}.html"))
+        else:
+            found.append(Page("\n\n".join(lines).encode(), f"{name}.txt"))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make batches of four pages, and start worker processes with the second."""
+    monkeypatch.setattr(judging, "BATCH_PAGES", 4)
+    monkeypatch.setattr(judging, "BATCHES_HERE", 1)
+
+
+def without_times(found: Findings) -> Any:
+    """Findings as values that can be compared, whenever they were made."""
+    rows = [row._replace(first_seen=0, last_seen=0) for row in found.repeats + found.extensions]
+    return (
+        *(found.page, found.error, found.blocks, found.skipped, found.characters, rows),
+        *(found.texts, found.lines.tolist(), found.unique_text),
+    )
+
+
+def judged(inputs: list[Page | UnreadPage], **options: Any) -> list[Any]:
+    """What is found with a new index."""
+    with Deduper() as deduper:
+        found = judge(deduper, iter(inputs), **options)
+        return [without_times(item) for _, item in found]
+
+
+def test_findings_do_not_depend_on_jobs() -> None:
+    """One thread, two and three processes tell the same, and so does the library by itself."""
+    inputs = crawl()
+    here = judged(inputs)
+    assert judged(inputs, jobs=2) == here
+    assert judged(inputs, jobs=3) == here
+    pages = [item for item in inputs if isinstance(item, Page)]
+    with Deduper() as deduper:
+        reports = [without_times(findings_of(report)) for report in deduper.check_many(pages)]
+    assert [item for item in here if item[1] is None] == reports
+    assert sum(len(item[5]) for item in here) > 50
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_everything_stands_in_its_place(jobs: int) -> None:
+    """Every input comes back in order with its own findings, the unread ones with their errors."""
+    inputs = [*crawl(), UnreadPage("last", InputError("the last one is lost"))]
+    with Deduper() as deduper:
+        pairs = list(judge(deduper, iter(inputs), jobs=jobs))
+    assert [item for item, _ in pairs] == inputs
+    for item, found in pairs:
+        assert found.page == item.page
+        expected = str(item.error) if isinstance(item, UnreadPage) else None
+        assert found.error == expected
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_looking_only_changes_nothing(jobs: int) -> None:
+    """A lookup compares pages with the index and with themselves, and leaves the index alone."""
+    rng = random.Random(3)
+    old, new = sentence(rng), sentence(rng)
+    pages = [Page(f"{old}\n\n{new}\n\n{new}", str(number)) for number in range(20)]
+    with Deduper() as deduper:
+        deduper.check(old, "first")
+        before = deduper.stats()
+        found = [item for _, item in judge(deduper, iter(pages), jobs=jobs, look_only=True)]
+        assert deduper.stats() == before
+    assert {(row.position, row.page) for item in found for row in item.repeats} == {
+        (0, "first"),
+        *((2, str(number)) for number in range(20)),
+    }
+
+
+def test_only_what_is_wanted_is_told() -> None:
+    """Kinds, scopes and a least similarity choose among the repeats; nothing else changes."""
+    inputs = crawl()
+    everything = judged(inputs, wanted=Wanted(unique_text=True))
+    rows = [row for item in everything for row in item[5]]
+    choices: list[tuple[Wanted, Callable[[Finding], bool]]] = [
+        (Wanted(kinds=frozenset({"near"})), lambda row: row.kind == "near"),
+        (Wanted(scopes=frozenset({"site"})), lambda row: row.scope == "site"),
+        (Wanted(similarity=0.999), lambda row: row.similarity >= 0.999),
+    ]
+    for wanted, keeps in choices:
+        chosen = judged(inputs, jobs=2, wanted=wanted)
+        told = [row for item in chosen for row in item[5]]
+        assert told == [row for row in rows if keeps(row)]
+        assert [item[:5] for item in chosen] == [item[:5] for item in everything]
+
+
+def test_reading_is_lazy() -> None:
+    """No more than some batches are read ahead of what was told."""
+    read = 0
+
+    def reading() -> Iterator[Page | UnreadPage]:
+        nonlocal read
+        for item in crawl(400):
+            read += 1
+            yield item
+
+    with Deduper() as deduper:
+        for told, _ in enumerate(judge(deduper, reading(), jobs=2)):
+            assert read <= told + 4 * (judging.AHEAD * 2 + 2 + 2)
+
+
+def workers() -> list[psutil.Process]:
+    """The worker processes: what the server that starts them has started, and runs."""
+    found = psutil.Process().children(recursive=True)
+    return [
+        process
+        for process in found
+        if process.ppid() != os.getpid() and process.status() != psutil.STATUS_ZOMBIE
+    ]
+
+
+def test_nothing_is_left_behind() -> None:
+    """A run that is given up half-way ends its workers."""
+    with Deduper() as deduper, closing(judge(deduper, iter(crawl(200)), jobs=2)) as run:
+        for _ in zip(range(30), run, strict=False):
+            pass
+        assert workers()
+    wait_until(lambda: not workers())
+
+
+def test_worker_that_is_killed() -> None:
+    """A worker that ends from outside is an error that says what may have happened."""
+
+    def killing() -> Iterator[Page | UnreadPage]:
+        for number, item in enumerate(crawl(400)):
+            if number == 40:
+                for process in workers():
+                    process.kill()
+            yield item
+
+    with Deduper() as deduper, pytest.raises(DedupError, match="out of memory"):
+        list(judge(deduper, killing(), jobs=2))
+
+
+def test_packed_texts() -> None:
+    """Any texts come back from packing as they were."""
+    texts = ["", "plain", "ü 港 \U0001f600", "lone \ud800", "nul \0", ""]
+    assert PackedTexts.of(texts).unpack() == texts
+    assert PackedTexts.of([]).unpack() == []
