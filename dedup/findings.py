@@ -85,7 +85,7 @@ class Findings:
         texts: the texts of all its blocks.
         lines: int32[blocks], the 1-based lines on which its blocks start; empty where that was not
             looked up, since nothing was found on the page.
-        unique_text: its text without the repeats, where that was asked for.
+        unique_text: its text without these repeats, where that was asked for.
     """
 
     page: str
@@ -113,7 +113,7 @@ class Wanted:
         kinds: of these kinds; empty: of any.
         scopes: of these scopes; empty: of any.
         similarity: at least so similar, 0 to 1 (an excerpt: contained to such a share).
-        unique_text: tell the pages' texts without their repeats, too.
+        unique_text: tell the pages' texts without these repeats, too.
     """
 
     kinds: frozenset[Kind] = frozenset()
@@ -140,7 +140,9 @@ def findings_of(report: Report, wanted: Wanted = EVERYTHING) -> Findings:
         return Findings(report.page, error=str(report.error))
     blocks, count = report.blocks, len(report.blocks)
     if not count:
-        return Findings(report.page, characters=len(report.unique_text))
+        text = report.unique_text
+        kept = text if wanted.unique_text else None
+        return Findings(report.page, characters=len(text), unique_text=kept)
     source, unique_text = blocks[0].source, report.unique_text
     every = [(block, block.repeat) for block in report.repeats if block.repeat]
     repeats = tuple(_finding(block, why) for block, why in every if why in wanted)
@@ -157,7 +159,9 @@ def findings_of(report: Report, wanted: Wanted = EVERYTHING) -> Findings:
         extensions=extensions,
         texts=PackedTexts.of([source.text(at) for at in range(count)]),
         lines=np.array(lines, dtype=np.int32),
-        unique_text=unique_text if wanted.unique_text else None,
+        unique_text=(
+            source.text_without([row.position for row in repeats]) if wanted.unique_text else None
+        ),
     )
 
 

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from dedup.cli.gates import GATE_OPTIONS, Gate, conclude
 from dedup.cli.options import (
-    ERROR,
     INDEX_OPTIONS,
-    INTERRUPTED,
     duration,
     format_option,
     output_option,
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from dedup.cli.output import Output
     from dedup.findings import Findings
     from dedup.reports import Look, Result
-
-FOUND = 1
 
 
 class Report(Protocol):
@@ -99,14 +96,13 @@ OPTIONS = (
         show_default=True,
         help="Groups in the text report; 0: all, with all their repeats.",
     ),
+    *GATE_OPTIONS,
     click.option(
-        "--max-repeats",
-        type=click.IntRange(min=0),
-        default=0,
-        show_default=True,
-        help="Repeats allowed before the exit status is 1.",
+        "--write-unique",
+        type=click.Path(file_okay=False),
+        metavar="DIR",
+        help="Write the text of every page without its repeats to a file under this folder.",
     ),
-    click.option("--exit-zero", is_flag=True, help="Exit 0 whatever repeats; errors still exit 2."),
     click.option("--stdin-name", default="-", metavar="NAME", help="Page id for standard input."),
     click.option(
         "--max-page-mb",
@@ -170,24 +166,33 @@ def run(
     report_format: str,
     output: str,
     top: int,
-    max_repeats: int,
-    exit_zero: bool,
+    baseline: str | None,
+    write_unique: str | None,
     stdin_name: str,
     max_page_mb: float,
     jobs: int,
     quiet: bool,
     look_only: bool,
     expire_after: float | None = None,
+    **gate_options: Any,
 ) -> int:
     """Judge pages, report, and return the exit status."""
     from dedup.cli import console  # noqa: PLC0415 - late, for a quick --help
     from dedup.cli.output import Output, refuse_inputs  # noqa: PLC0415
+    from dedup.cli.unique import UniqueTexts  # noqa: PLC0415
+    from dedup.findings import Wanted  # noqa: PLC0415
     from dedup.inputs import find  # noqa: PLC0415
     from dedup.judging import cores, judge  # noqa: PLC0415
     from dedup.model import Page  # noqa: PLC0415
     from dedup.reports import Look, Result  # noqa: PLC0415
+    from dedup.reports.baseline import Baseline  # noqa: PLC0415
 
     refuse_inputs(output, paths)
+    gate = Gate.of(**gate_options)
+    update_baseline = gate_options["update_baseline"]
+    if update_baseline and baseline is None:
+        raise click.UsageError("--update-baseline needs --baseline FILE, which it writes")
+    known = Baseline(baseline, create=update_baseline) if baseline else None
     with ExitStack() as stack:
         result = stack.enter_context(Result())
         destination = stack.enter_context(Output(output))
@@ -206,6 +211,8 @@ def run(
                 expire_after=expire_after,
             )
         )
+        unique = UniqueTexts(write_unique, paths) if write_unique else None
+        wanted = Wanted(unique_text=unique is not None)
         on_terminal = destination.to_stdout and console.is_terminal(sys.stdout)
         # Lines that stream to the same terminal would be torn by a progress line.
         torn = on_terminal and report_format != "text"
@@ -217,15 +224,24 @@ def run(
         report = FORMATS[report_format](destination, look)
         with console.Interruption() as interruption, suppress(KeyboardInterrupt):
             pages = progress.reading(interruption.ending(inputs))
-            for item, found in judge(deduper, pages, jobs=jobs or cores(), look_only=look_only):
+            for item, found in judge(
+                deduper, pages, jobs=jobs or cores(), wanted=wanted, look_only=look_only
+            ):
+                if unique is not None and found.unique_text is not None:
+                    unique.write(found.page, found.unique_text)
+                if known is not None:
+                    found = known.without_known(found)  # noqa: PLW2901 - the rest is not told
                 result.add(found, item if isinstance(item, Page) else None)
                 report.page(found)
                 progress.judged(found)
         result.interrupted = interruption.happened
+        result.known = known.left_out if known else None
         progress.clear()
         report.finish(result)
         destination.commit()
-        return conclude(result, allowed=None if exit_zero else max_repeats, quiet=quiet)
+        if known is not None and update_baseline and not result.interrupted:
+            known.write()
+        return conclude(result, gate, quiet=quiet)
 
 
 def open_deduper(index: str, namespace: str, **options: Any) -> Deduper:
@@ -237,33 +253,3 @@ def open_deduper(index: str, namespace: str, **options: Any) -> Deduper:
     settings = stored.to_mapping() if stored else {}
     given = {name: value for name, value in options.items() if value is not None}
     return Deduper(index, namespace=namespace, **(settings | given))
-
-
-def conclude(result: Result, *, allowed: int | None, quiet: bool) -> int:
-    """Say on stderr what went wrong, and return the exit status.
-
-    Args:
-        result: what was decided.
-        allowed: repeats that are no reason to fail; None: any number.
-        quiet: no warnings.
-    """
-    from dedup.cli.console import say  # noqa: PLC0415
-
-    summary = result.summary()
-    if summary.errors:
-        first = next(result.errors())
-        message = first.error if first.page in first.error else f"{first.page}: {first.error}"
-        if summary.errors > 1:
-            message = f"{summary.errors:,} of {summary.pages:,} pages; the first: {message}"
-        say("error", message)
-    if result.interrupted:
-        if not quiet:
-            pages = "1 page" if summary.pages == 1 else f"{summary.pages:,} pages"
-            say(
-                "warning",
-                f"interrupted after {pages}; the report has only what was decided before",
-            )
-        return INTERRUPTED
-    if summary.errors:
-        return ERROR
-    return 0 if allowed is None or summary.repeats <= allowed else FOUND

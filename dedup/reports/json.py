@@ -10,7 +10,7 @@ groups and the totals. Pages are written as they come and never kept.
 A line with `"page"` is a page, the one with `"summary"` is the last. Where a page has extensions,
 they follow its repeats as `"extensions"`, in the same shape; the key is absent otherwise. A group's
 `"text"` is null where the original's text is not at hand. The summary of a run that was stopped
-ends with `"interrupted": true`.
+ends with `"interrupted": true`; with a baseline it says how many `"known"` repeats were left out.
 
 Times are UTC. Texts and ids are written as they are; a lone surrogate is written as its escape, so
 that the bytes are UTF-8 always, and so are the line ends of Unicode, so that a line is a line for
@@ -145,6 +145,8 @@ def group_object(group: Group, members: Iterable[Member]) -> dict[str, Any]:
 def summary_object(result: Result) -> dict[str, Any]:
     """The totals as JSON has them."""
     summary = asdict(result.summary())
+    if result.known is not None:
+        summary["known"] = result.known
     return {**summary, "interrupted": True} if result.interrupted else summary
 
 

@@ -46,10 +46,12 @@ class Result:
         only_page: the page, where there is but one.
         folder: what all page ids have in common, in whole parts between slashes.
         interrupted: the run was stopped; what is here was decided before.
+        known: repeats left out since they are known (`baseline.py`); None: nothing is.
     """
 
     def __init__(self) -> None:
         self.interrupted = False
+        self.known: int | None = None
         self.only_page: str | None = None
         self.folder = ""
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)

@@ -144,6 +144,8 @@ def details(result: Result, summary: Summary) -> str:
     if summary.skipped:
         verb = "is" if summary.skipped == 1 else "are"
         text += f"; {counted(summary.skipped, 'block')} {verb} too short to be judged"
+    if result.known:
+        text += f"; {counted(result.known, 'known repeat')} left out"
     return f"{text}; stopped before the end" if result.interrupted else text
 
 
