@@ -272,7 +272,9 @@ def gunzip(packed: bytes, name: str, limit: int) -> bytes:
 def _process_stdin() -> BinaryIO:
     if sys.stdin is None:
         raise InputError("standard input is closed: pipe a page into dedup, or name a file")
-    return sys.stdin.buffer
+    # Unbuffered: a buffer reads on when Ctrl-C comes between two of its own reads.
+    raw: BinaryIO = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
+    return raw
 
 
 def _read_up_to(file: io.RawIOBase | BinaryIO | gzip.GzipFile, limit: int) -> bytes:

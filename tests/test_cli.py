@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -19,8 +20,8 @@ from click import Argument
 from click.testing import CliRunner
 
 import dedup
+from dedup.cli import console, run
 from dedup.cli import dedup as command_line
-from dedup.cli import run
 from dedup.cli.check import check
 from dedup.cli.options import duration
 from dedup.findings import findings_of
@@ -392,6 +393,17 @@ def test_ctrl_c_tells_what_was_decided() -> None:
     assert "stopped before the end" in Path("report").read_text()
 
 
+def test_ctrl_c_with_workers() -> None:
+    """Workers finish what was read before Ctrl-C, and end with the run."""
+    Path("many").mkdir()
+    for number in range(1200):
+        Path(f"many/{number:04}.txt").write_text(f"{TEASER} {number // 2}\n\n{OTHER}\n")
+    options = ["--format", "json", "--jobs", "2", "-o", "report.json"]
+    status, _, stderr = interrupted("many", *options)
+    assert (status, stderr.count(b"\n")) == (130, 1)
+    assert len(json.loads(Path("report.json").read_bytes())["pages"]) == 1200
+
+
 @pytest.mark.parametrize("page_format", ["text", "json", "jsonl"])
 def test_any_text_on_any_stdout(page_format: str) -> None:
     """No encoding of stdout and no name of a file stops a report."""
@@ -428,6 +440,35 @@ def test_progress_is_for_terminals_and_people() -> None:
     assert "\r\x1b[K" in on_terminal("check", "twice.txt")[1]
     assert "\r\x1b[K" not in on_terminal("check", "twice.txt", "--quiet")[1]
     assert shell("check", "twice.txt").stderr == b""
+
+
+def test_progress_in_a_log(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Where stderr is no terminal, a line now and then says how far the run has come."""
+    monkeypatch.setattr(console, "LINES_INTERVAL", 0.0)
+    assert run(["check", "twice.txt", "once.txt", "--exit-zero"]) == 0
+    said = capfd.readouterr().err.splitlines()
+    assert len(said) == 4
+    assert said[-1].startswith("dedup: 2 pages, 5 blocks, 3 repeats, ")
+    assert run(["check", "twice.txt", "--exit-zero", "--quiet"]) == 0
+    assert capfd.readouterr().err == ""
+
+
+def test_time_left() -> None:
+    """Time left follows from how much of the input was read, where that is known."""
+    read = 0
+    progress = console.Progress(shown=False, size=1000, position=lambda: read)
+    start = time.monotonic()
+    assert "left" not in progress.line(start + 10)
+    read = 250
+    assert progress.line(start + 10).endswith(", 25%, 30 s left")
+    assert [console.duration(value) for value in (0, 99, 720, 12_000)] == [
+        "1 s",
+        "99 s",
+        "12 min",
+        "3 h 20 min",
+    ]
 
 
 def test_help_is_quick() -> None:

@@ -216,8 +216,9 @@ def run(
         on_terminal = destination.to_stdout and console.is_terminal(sys.stdout)
         # Lines that stream to the same terminal would be torn by a progress line.
         torn = on_terminal and report_format != "text"
-        shown = console.is_terminal(sys.stderr) and not quiet and not torn
-        progress = console.Progress(shown=shown)
+        progress = console.Progress(
+            shown=not quiet and not torn, rewritten=console.is_terminal(sys.stderr)
+        )
         stack.callback(progress.clear)
         colour = destination.to_stdout and console.has_colour(sys.stdout)
         look = Look(console.width(), colour=colour, top=top)

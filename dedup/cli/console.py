@@ -1,6 +1,6 @@
 """The terminal and its streams: messages, progress, colour, width, Ctrl-C.
 
-stdout belongs to the report. Everything here writes to stderr, and progress only to a terminal.
+stdout belongs to the report. Everything here writes to stderr.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Self, TextIO, TypeVar
@@ -27,6 +27,9 @@ WIDEST = 120
 
 INTERVAL = 0.1
 """Seconds between two states of the progress line."""
+
+LINES_INTERVAL = 30.0
+"""Seconds between two lines of progress where nobody watches."""
 
 
 def say(kind: str, message: str) -> None:
@@ -57,12 +60,35 @@ def has_colour(stream: TextIO | None) -> bool:
 
 
 class Progress:
-    """A line on stderr that says how far a run has come; nothing where it is switched off."""
+    """How far a run has come, on stderr: a line that is rewritten, or a line now and then.
 
-    def __init__(self, *, shown: bool) -> None:
+    A terminal gets the line that is rewritten; a log file, or whatever else stderr is, gets one
+    line every `LINES_INTERVAL`, so that somebody who looks sees that the run goes on.
+    """
+
+    def __init__(
+        self,
+        *,
+        shown: bool,
+        rewritten: bool = True,
+        size: int | None = None,
+        position: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """Begin now.
+
+        Args:
+            shown: anything at all.
+            rewritten: one line for a terminal, not lines for a file.
+            size: what there is to read, in bytes; None: nobody knows.
+            position: how much of that was read.
+        """
         self._shown = shown
+        self._rewritten = rewritten
+        self._interval = INTERVAL if rewritten else LINES_INTERVAL
+        self._size = size
+        self._position = position
         self._start = time.monotonic()
-        self._due = self._start + INTERVAL
+        self._due = self._start + self._interval
         self._pages = self._blocks = self._repeats = self._bytes = 0
 
     def reading(self, inputs: Iterable[Page | UnreadPage]) -> Iterator[Page | UnreadPage]:
@@ -82,25 +108,47 @@ class Progress:
 
     def clear(self) -> None:
         """Leave the line empty for what follows."""
-        if self._shown:
-            self._write("")
+        if self._shown and self._rewritten:
+            self._write("\r\x1b[K")
+
+    def line(self, now: float) -> str:
+        """The state at this moment (`time.monotonic`)."""
+        passed = max(now - self._start, 1e-9)
+        parts = [
+            f"{self._pages:,} pages, {self._blocks:,} blocks, {self._repeats:,} repeats",
+            f"{self._bytes / 1e6 / passed:.1f} MB/s",
+        ]
+        done = self._position()
+        if self._size and 0 < done <= self._size:
+            left = passed * (self._size - done) / done
+            parts.append(f"{100 * done // self._size}%, {duration(left)} left")
+        return ", ".join(parts)
 
     def _show(self) -> None:
         now = time.monotonic()
         if not self._shown or now < self._due:
             return
-        self._due = now + INTERVAL
-        rate = self._bytes / 1e6 / (now - self._start)
-        line = (
-            f"{self._pages:,} pages, {self._blocks:,} blocks, {self._repeats:,} repeats,"
-            f" {rate:.1f} MB/s"
-        )
-        self._write(cut(line, shutil.get_terminal_size().columns - 1))
+        self._due = now + self._interval
+        if self._rewritten:
+            line = cut(self.line(now), shutil.get_terminal_size().columns - 1)
+            self._write(f"\r\x1b[K{line}")
+        else:
+            self._write(f"dedup: {self.line(now)}\n")
 
     def _write(self, line: str) -> None:
         with suppress(OSError):
-            sys.stderr.write(f"\r\x1b[K{line}")
+            sys.stderr.write(line)
             sys.stderr.flush()
+
+
+def duration(seconds: float) -> str:
+    """A time to wait, as people say it: `40 s`, `12 min`, `3 h 20 min`."""
+    if seconds < 100:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
 
 
 class Interruption:
