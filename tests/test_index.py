@@ -20,7 +20,7 @@ from server_groups import Servers, start_cluster, start_sentinel
 from servers import ServerKind, start_standalone
 
 from dedup import Deduper, IndexFullError, Report, SettingsError
-from dedup.index import memory
+from dedup.index import memory, tables
 
 Open = Callable[..., Deduper]
 
@@ -375,7 +375,7 @@ def test_index_full_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     deduper = Deduper()
     deduper.check(A, page="p")
     before = deduper.stats()
-    monkeypatch.setattr(memory, "MAX_UNITS", 30)
+    monkeypatch.setattr(tables, "MAX_UNITS", 30)
     with pytest.raises(IndexFullError, match="use a namespace"):
         deduper.check(page_of(LONG, B), page="q")
     assert deduper.stats() == before

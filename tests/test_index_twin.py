@@ -14,6 +14,7 @@ from test_kernel import native, needs_native
 from test_sketch import sketch
 
 from dedup.bands import Bands
+from dedup.index.changes import Originals, added_originals, added_values
 from dedup.kernel import reference
 from dedup.minhash import MinHashes, band_keys
 from dedup.settings import Settings
@@ -74,33 +75,44 @@ def check(
 
 
 class Twins(RuleBasedStateMachine):
-    """Any sequence of operations on two indexes, one by each kernel."""
+    """Any sequence of operations on two indexes, one by each kernel, and done again on two more."""
 
     bands: Bands | None = None
 
     def __init__(self) -> None:
         super().__init__()
         modules: tuple[ModuleType | None, ModuleType] = (native, reference)
-        self.modules: list[Any] = list(modules)
-        self.columns = [empty_columns(), empty_columns()]
+        self.modules: list[Any] = list(modules) * 2
+        self.columns = [empty_columns() for _ in self.modules]
         self.log: dict[int, np.ndarray[Any, np.dtype[np.uint32]]] = {}
         self.now = 100
 
     @rule(page=st.integers(0, 3), blocks=st.lists(st.integers(0, len(BLOCKS) - 1), max_size=5))
     def check_page(self, page: int, blocks: list[int]) -> None:
         """Check a page, anew where it is known."""
-        results = []
+        results: list[Any] = []
         old = self.log.get(page)
-        for module, columns in zip(self.modules, self.columns, strict=True):
+        chosen = sketch_some(blocks, self.bands)
+        first_free = int(self.columns[0][3][0])
+        for turn, (module, columns) in enumerate(zip(self.modules, self.columns, strict=True)):
             if old is not None:
                 module.withdraw_page(columns, old, page)
-            chosen = sketch_some(blocks, self.bands)
-            results.append(check(module, columns, None, chosen, page, self.now))
+            if turn < 2:
+                results.append(check(module, columns, None, chosen, page, self.now))
+            else:
+                entries = results[0][4]
+                rows = np.flatnonzero((entries >= first_free) & (entries < 0x80000000))
+                self.apply(module, columns, added_originals(chosen, rows), page, entries)
             if old is not None:
                 module.release_unclaimed(columns, old, page)
         for first, second in zip(*results, strict=True):
             assert np.array_equal(first, second)
         self.log[page] = results[0][4][results[0][0] > 0]
+
+    def apply(self, module: Any, columns: Any, added: Originals, page: int, entries: Any) -> None:
+        """Do a check of one page again."""
+        place = (np.array([0, len(entries)]), np.array([page], np.uint32))
+        module.apply_entries(columns, added, *place, entries, self.now, self.now - DURATION)
 
     @rule(blocks=st.lists(st.integers(0, len(BLOCKS) - 1), min_size=1, max_size=4))
     def look_up(self, blocks: list[int]) -> None:
@@ -108,7 +120,9 @@ class Twins(RuleBasedStateMachine):
         overlays = [empty_columns(), empty_columns()]
         results = [
             check(module, columns, overlay, sketch_some(blocks, self.bands), 99, self.now)
-            for module, columns, overlay in zip(self.modules, self.columns, overlays, strict=True)
+            for module, columns, overlay in zip(
+                self.modules[:2], self.columns[:2], overlays, strict=True
+            )
         ]
         for first, second in zip(
             results[0] + list(overlays[0]), results[1] + list(overlays[1]), strict=True
@@ -123,10 +137,10 @@ class Twins(RuleBasedStateMachine):
     @rule(pages=st.integers(0, 4))
     def sweep(self, pages: int) -> None:
         """Release what has expired."""
-        owners = [np.zeros(pages, np.uint8), np.zeros(pages, np.uint8)]
+        owners = [np.zeros(pages, np.uint8) for _ in self.modules]
         for module, columns, owns in zip(self.modules, self.columns, owners, strict=True):
             module.release_expired(columns, self.now - DURATION, owns)
-        assert np.array_equal(owners[0], owners[1])
+        assert all(np.array_equal(owners[0], other) for other in owners[1:])
 
     @rule()
     def compact(self) -> None:
@@ -153,12 +167,13 @@ class Twins(RuleBasedStateMachine):
     @invariant()
     def equal(self) -> None:
         """The arrays are equal, up to what lies beyond the last record."""
-        (tags, ids, arena, state), (other_tags, other_ids, other_arena, other_state) = self.columns
+        tags, ids, arena, state = self.columns[0]
         used = int(state[0])
-        assert np.array_equal(state, other_state)
-        assert np.array_equal(tags, other_tags)
-        assert np.array_equal(ids[tags > 0], other_ids[tags > 0])
-        assert np.array_equal(arena[:used], other_arena[:used])
+        for other_tags, other_ids, other_arena, other_state in self.columns[1:]:
+            assert np.array_equal(state, other_state)
+            assert np.array_equal(tags, other_tags)
+            assert np.array_equal(ids[tags > 0], other_ids[tags > 0])
+            assert np.array_equal(arena[:used], other_arena[:used])
 
 
 class BandedTwins(Twins):
@@ -174,13 +189,18 @@ class BandedTwins(Twins):
             return
         bounds, pages = np.array([0, len(blocks)]), np.array([page], np.uint32)
         old = self.log.get(page)
-        results = []
-        for module, columns in zip(self.modules, self.columns, strict=True):
+        results: list[Any] = []
+        keys = band_keys(values, BANDS)
+        for turn, (module, columns) in enumerate(zip(self.modules, self.columns, strict=True)):
             entries = np.zeros(len(blocks), np.uint32)
             if old is not None:
                 module.withdraw_page(columns, old, page)
-            keys = band_keys(values, BANDS)
-            module.add_values(columns, values, keys, bounds, pages, 7, entries)
+            if turn < 2:
+                module.add_values(columns, values, keys, bounds, pages, 7, entries)
+            else:
+                entries = results[0]
+                added = added_values(values, keys)
+                module.apply_entries(columns, added, bounds, pages, entries, 7, 0)
             if old is not None:
                 module.release_unclaimed(columns, old, page)
             results.append(entries)

@@ -1,125 +1,92 @@
 """The index in this process: a posting table and an arena of originals, worked on by the kernel.
 
 Here is what the kernel leaves to Python: page numbers, the log of what each page owns and repeats,
-when to release what has expired, and room (arrays grow before a batch, and are compacted after much
-was released). The layout of the arrays is told in `kernel/native/index.h`. Thread-safe: one
-operation at a time.
+when to release what has expired, and when to compact after much was released. It can write down
+what it changed, and do that again (`changes.py`). Thread-safe: one operation at a time.
 """
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from dedup import kernel
-from dedup.errors import IndexFullError, SettingsError
+from dedup.errors import SettingsError
+from dedup.index.changes import (
+    Change,
+    Checked,
+    Cleared,
+    Compacted,
+    Forgotten,
+    Originals,
+    OriginalsKept,
+    PagesKept,
+    Swept,
+    added_originals,
+    added_values,
+    gather,
+    slice_originals,
+)
+from dedup.index.job import Job, judged_entries
 from dedup.index.page_log import PageLog
+from dedup.index.tables import (
+    DEAD_UNITS,
+    FIELD_WORDS,
+    FIRST_SLOTS,
+    FIRST_UNITS,
+    FULLEST,
+    GROWTH,
+    MARK_WORD,
+    NOBODY,
+    ORIGINALS,
+    POSTINGS,
+    RECORD_UNITS,
+    REPEAT_ENTRY,
+    REPEATS,
+    TOKENS_WORD,
+    USED_UNITS,
+    VALUES_FLAG,
+    Tables,
+    units_of,
+)
+from dedup.index.threaded import ThreadedIndex
 from dedup.kernel.kinds import VerdictKind
 from dedup.minhash import band_keys
 from dedup.model import Stats
 from dedup.settings import Settings
 from dedup.sketch import Sketches
-from dedup.verdict import Verdicts, rule_of
+from dedup.verdict import Verdicts
 
-RECORD_UNITS = 5
-"""8-byte units of a record before its trace."""
-MARK_WORD = 8
-"""The 32-bit word of a record that carries its new id while the arena is compacted."""
-USED_UNITS, DEAD_UNITS, POSTINGS, ORIGINALS, REPEATS, STATE_SIZE = range(6)
-REPEAT_ENTRY = np.uint32(0x80000000)
-MAX_UNITS = 0x80000000
-"""Ids are units, and one bit of an entry is taken: 16 GiB of originals."""
-
-FULLEST, GROWTH = 0.8, 1.2
-"""The posting table grows when more than this share is taken, to this much more: linear probing is
-still short at 0.8, and a step of a fifth leaves it two thirds to four fifths full."""
-FIRST_SLOTS, FIRST_UNITS = 1 << 10, 1 << 13
 WORTH_COMPACTING = 1 << 20
 """Dead units (8 MiB), or log entries, that are worth a pass over everything."""
 SWEEPS = 4
 """Passes over everything within `expire_after`: what has expired takes room for a quarter more."""
 UNKNOWN_PAGE = 0xFFFFFFFE
 """The page number of a lookup under an id that the index does not know."""
-
-
-class _Tables:
-    """The four arrays that the kernel calls an index."""
-
-    def __init__(self, slots: int = FIRST_SLOTS, units: int = FIRST_UNITS) -> None:
-        self.tags = np.zeros(slots, dtype=np.uint32)
-        self.ids = np.zeros(slots, dtype=np.uint32)
-        self.arena = np.zeros(units, dtype=np.uint64)
-        self.state = np.zeros(STATE_SIZE, dtype=np.int64)
-        self.state[USED_UNITS] = 1
-
-    @property
-    def columns(
-        self,
-    ) -> tuple[
-        npt.NDArray[np.uint32],
-        npt.NDArray[np.uint32],
-        npt.NDArray[np.uint64],
-        npt.NDArray[np.int64],
-    ]:
-        return self.tags, self.ids, self.arena, self.state
-
-    def reserve(self, sketches: Sketches) -> None:
-        """Make room for all of these blocks.
-
-        Raises:
-            IndexFullError: they do not fit; nothing was changed.
-        """
-        self.make_room(sketches.tokens, sketches.key_count + len(sketches))
-
-    def make_room(self, lengths: npt.NDArray[np.int64], keys: int) -> None:
-        """Make room for records with so many 16-bit values each, and for so many keys of all.
-
-        Raises:
-            IndexFullError: they do not fit; nothing was changed.
-        """
-        used = int(self.state[USED_UNITS])
-        needed = used + int((RECORD_UNITS + (lengths * 2 + 7) // 8).sum())
-        if needed > MAX_UNITS:
-            raise IndexFullError(
-                f"the index in memory holds {MAX_UNITS >> 27} GiB of originals at most: "
-                "use a namespace for each crawl or site"
-            )
-        if needed > len(self.arena):
-            # In place where the allocator can; a small step, since growing costs little.
-            room = min(MAX_UNITS, needed + needed // 16 + FIRST_UNITS)
-            self.arena.resize(room, refcheck=False)
-        postings = int(self.state[POSTINGS]) + keys
-        if postings > FULLEST * len(self.tags):
-            self.move_postings(int(max(postings / FULLEST + 1, len(self.tags) * GROWTH)))
-
-    def move_postings(self, slots: int, *, forwarded: bool = False) -> None:
-        """Put the postings into a table of so many slots."""
-        tags, ids = np.zeros(slots, dtype=np.uint32), np.zeros(slots, dtype=np.uint32)
-        kernel.move_postings(self.columns, tags, ids, forwarded)
-        self.tags, self.ids = tags, ids
-
-    def nbytes(self) -> int:
-        """Bytes of the arrays."""
-        return sum(column.nbytes for column in self.columns)
+CHUNK = 1 << 16
+"""Pages or originals of one change that tells what a compacted index keeps."""
 
 
 class MemoryIndex:
-    """An index in this process."""
+    """An index in this process.
+
+    Attributes:
+        journal: where operations write down what they changed, in order; None: they do not.
+    """
 
     is_remote = False
 
     def __init__(self, url: str, namespace: str, settings: Settings) -> None:
-        if url != "memory://":
-            raise SettingsError(f"index {url!r}: an index in memory has no name, use memory://")
+        refuse_name(url)
+        self.journal: list[Change] | None = None
         self._settings = settings
         self._namespace = namespace
-        self._rule = rule_of(settings)
         self._lock = threading.Lock()
-        self._tables = _Tables()
+        self._tables = Tables()
         self._log = PageLog()
         self._swept = 0
 
@@ -132,24 +99,17 @@ class MemoryIndex:
         self, sketches: Sketches, pages: Sequence[str], bounds: npt.NDArray[np.int64], now: int
     ) -> Verdicts:
         """See `Index.check`."""
-        job = _Job(sketches, bounds, now, self._expired_before(now), self._settings)
+        job = Job(sketches, bounds, now, self._expired_before(now), self._settings)
         with self._lock:
             self._sweep_where_due(now)
             self._tables.reserve(sketches)
-            at = 0
-            while at < len(pages):
-                known = self._log.numbers.get(pages[at])
-                if known is None:
-                    numbers = self._number_fresh(pages, at)
-                    self._judge(job, at, numbers)
-                    at += len(numbers)
-                else:
-                    held = self._log.of(known).copy()
-                    kernel.withdraw_page(self._tables.columns, held, known)
-                    self._judge(job, at, [known])
-                    kernel.release_unclaimed(self._tables.columns, held, known)
-                    at += 1
+            first_free = self._used_units
+            self._each_run(pages, now, lambda at, numbers: job.run(self._tables, None, at, numbers))
             names = self._name_pages(job)
+            if self.journal is not None:
+                rows = np.flatnonzero(_is_added(job.entries, first_free))
+                added = added_originals(sketches, rows)
+                self.journal.append(Checked(now, job.before, pages, bounds, job.entries, added))
             self._compact_where_worth_it()
         return job.verdicts(names)
 
@@ -162,13 +122,13 @@ class MemoryIndex:
         settings: Settings,
     ) -> Verdicts:
         """See `Index.lookup`. A page's own new blocks go to an overlay that is thrown away."""
-        job = _Job(sketches, bounds, now, self._expired_before(now), settings)
+        job = Job(sketches, bounds, now, self._expired_before(now), settings)
         names: dict[int, str] = {}
         with self._lock:
             for at, page in enumerate(pages):
                 # Unknown pages of one call need numbers of their own, for their names.
                 number = self._log.numbers.get(page, UNKNOWN_PAGE - at)
-                overlay = _Tables()
+                overlay = Tables()
                 overlay.reserve(sketches)
                 job.run(self._tables, overlay, at, [number])
                 names[number] = page
@@ -190,37 +150,27 @@ class MemoryIndex:
         entries = np.zeros(len(values), dtype=np.uint32)
         with self._lock:
             self._tables.make_room(np.full(len(values), 2 * values.shape[1]), keys.size)
-            columns = self._tables.columns
-            at = 0
-            while at < len(pages):
-                known = self._log.numbers.get(pages[at])
-                numbers = self._number_fresh(pages, at) if known is None else [known]
-                held = self._log.of(numbers[0]).copy()
-                kernel.withdraw_page(columns, held, numbers[0])
+
+            def add(at: int, numbers: list[int]) -> tuple[npt.NDArray[np.uint32], list[int]]:
                 span = bounds[at : at + len(numbers) + 1]
-                kernel.add_values(
-                    *(columns, values, keys, span),
-                    np.array(numbers, dtype=np.uint32),
-                    now,
-                    entries,
-                )
-                kernel.release_unclaimed(columns, held, numbers[0])
-                self._log.write(numbers, entries[span[0] : span[-1]], np.diff(span).tolist(), now)
-                at += len(numbers)
+                places = np.array(numbers, dtype=np.uint32)
+                kernel.add_values(self._tables.columns, values, keys, span, places, now, entries)
+                return entries[span[0] : span[-1]], np.diff(span).tolist()
+
+            self._each_run(pages, now, add)
+            if self.journal is not None:
+                added = added_values(values, keys)
+                self.journal.append(Checked(now, 0, pages, bounds, entries, added))
             self._compact_where_worth_it()
 
     def forget(self, page: str) -> bool:
         """See `Index.forget`."""
         with self._lock:
-            number = self._log.numbers.get(page)
-            if number is None:
-                return False
-            held = self._log.of(number).copy()
-            kernel.withdraw_page(self._tables.columns, held, number)
-            kernel.release_unclaimed(self._tables.columns, held, number)
-            self._log.drop_page(number)
-            self._compact_where_worth_it()
-            return True
+            known = self._forget(page)
+            if known:
+                self._note(Forgotten(page))
+                self._compact_where_worth_it()
+            return known
 
     def stats(self) -> Stats:
         """See `Index.stats`."""
@@ -238,12 +188,172 @@ class MemoryIndex:
     def clear(self) -> None:
         """See `Index.clear`."""
         with self._lock:
-            self._tables = _Tables()
-            self._log = PageLog()
+            self._clear()
+            self._note(Cleared())
 
     def close(self) -> None:
         """See `Index.close`."""
         self.clear()
+
+    def apply(self, change: Change) -> None:
+        """Do again what an operation did, to an index as it was then. There is no journal of that.
+
+        Raises:
+            ValueError: the change is none of such an index. What the index is then, nobody knows.
+            IndexFullError: it does not fit.
+        """
+        with self._lock:
+            match change:
+                case Checked():
+                    self._check_again(change)
+                    self._close_gaps_where_worth_it()
+                case Forgotten(page):
+                    if not self._forget(page):
+                        raise ValueError(f"nothing is known of the page {page!r}")
+                case Swept(now):
+                    self._sweep(now)
+                case Compacted():
+                    self._compact()
+                case Cleared():
+                    self._clear()
+                case PagesKept():
+                    self._log.take(change)
+                    self._swept = change.swept
+                case OriginalsKept():
+                    self._take_originals(change)
+
+    def kept(self) -> Iterator[PagesKept | OriginalsKept]:
+        """Compact, and give all that is there: applied to an empty index, they make it the same.
+
+        The index must not change meanwhile, and no journal tells of this. (Where several originals
+        have the same key, they may have other slots. That no verdict can tell, unless the clock is
+        set back so far that what had expired is there again.)
+        """
+        with self._lock:
+            self._compact()
+            yield from self._log.kept(CHUNK, self._swept)
+            tables = self._tables
+            words, halves = tables.arena.view(np.uint32), tables.arena.view(np.uint16)
+            entries = self._log.entries[: self._log.used]
+            ids = np.unique(entries[entries < REPEAT_ENTRY]).astype(np.int64)
+            taken = tables.tags > 0
+            postings = tables.ids[taken].astype(np.uint64) << np.uint64(32) | tables.tags[taken]
+            postings.sort()
+            for first in range(0, len(ids), CHUNK):
+                chunk = ids[first : first + CHUNK]
+                tokens = words[2 * chunk + TOKENS_WORD]
+                edges = np.searchsorted(
+                    postings, np.append(chunk, chunk[-1] + 1).astype(np.uint64) << np.uint64(32)
+                )
+                originals = Originals(
+                    tables.arena[chunk],
+                    tokens,
+                    gather(halves, 4 * (chunk + RECORD_UNITS), _lengths(tokens)),
+                    np.diff(edges).astype(np.uint8),
+                    postings[edges[0] : edges[-1]].astype(np.uint32),
+                )
+                fields = words[2 * chunk[:, None] + np.arange(*FIELD_WORDS.indices(16))]
+                yield OriginalsKept(originals, fields)
+
+    def live_bytes(self) -> int:
+        """About how many bytes the arrays of `kept` have."""
+        used, dead = int(self._tables.state[USED_UNITS]), int(self._tables.state[DEAD_UNITS])
+        tags = 4 * int(self._tables.state[POSTINGS])
+        return 8 * (used - dead) + tags + 4 * self._log.live + 60 * len(self._log.numbers)
+
+    @property
+    def _used_units(self) -> int:
+        return int(self._tables.state[USED_UNITS])
+
+    def _note(self, change: Change) -> None:
+        """Write down what was changed, where somebody wants to know."""
+        if self.journal is not None:
+            self.journal.append(change)
+
+    def _clear(self) -> None:
+        self._tables = Tables()
+        self._log = PageLog()
+
+    def _forget(self, page: str) -> bool:
+        number = self._log.numbers.get(page)
+        if number is None:
+            return False
+        held = self._log.of(number).copy()
+        kernel.withdraw_page(self._tables.columns, held, number)
+        kernel.release_unclaimed(self._tables.columns, held, number)
+        self._log.drop_page(number)
+        return True
+
+    def _each_run(
+        self,
+        pages: Sequence[str],
+        now: int,
+        act: Callable[[int, list[int]], tuple[npt.NDArray[np.uint32], list[int]]],
+    ) -> None:
+        """Go through pages: those that the index does not know together, each other one alone.
+
+        Args:
+            pages: their ids.
+            now: seconds since 1970.
+            act: gets the place of the first page of a run and the numbers of its pages; what they
+                counted before was taken back. Gives their entries, and how many each has.
+        """
+        at = 0
+        while at < len(pages):
+            known = self._log.numbers.get(pages[at])
+            if known is None:
+                numbers = self._number_fresh(pages, at)
+                self._log.write(numbers, *act(at, numbers), now)
+            else:
+                numbers = [known]
+                held = self._log.of(known).copy()
+                kernel.withdraw_page(self._tables.columns, held, known)
+                self._log.write(numbers, *act(at, numbers), now)
+                kernel.release_unclaimed(self._tables.columns, held, known)
+            at += len(numbers)
+
+    def _check_again(self, change: Checked) -> None:
+        """Do what checking some pages did."""
+        added, bounds, entries = change.originals, change.bounds, change.entries
+        self._tables.make_room(_lengths(added.tokens), len(added.tags))
+        is_added = _is_added(entries, self._used_units)
+        before = np.zeros(len(entries) + 1, dtype=np.int64)
+        np.cumsum(is_added, out=before[1:])
+        if before[-1] != len(added.tokens):
+            raise ValueError("entries and originals are not of one index")
+
+        def act(at: int, numbers: list[int]) -> tuple[npt.NDArray[np.uint32], list[int]]:
+            span = bounds[at : at + len(numbers) + 1]
+            first, last = int(span[0]), int(span[-1])
+            kernel.apply_entries(
+                self._tables.columns,
+                slice_originals(added, int(before[first]), int(before[last])),
+                span - first,
+                np.array(numbers, dtype=np.uint32),
+                entries[first:last],
+                change.now,
+                change.before,
+            )
+            return judged_entries(entries[first:last], entries[first:last] > 0, span)
+
+        self._each_run(change.pages, change.now, act)
+
+    def _take_originals(self, change: OriginalsKept) -> None:
+        """Add originals that a compacted index kept, with what was counted."""
+        added, fields = change
+        lengths = _lengths(added.tokens)
+        self._tables.make_room(lengths, len(added.tags))
+        units = units_of(lengths)
+        ids = self._used_units + np.cumsum(units) - units
+        bounds = np.arange(len(ids) + 1)
+        owners = np.ascontiguousarray(fields[:, 0])
+        kernel.apply_entries(
+            self._tables.columns, added, bounds, owners, ids.astype(np.uint32), 0, 0
+        )
+        words = self._tables.arena.view(np.uint32)
+        words[2 * ids[:, None] + np.arange(*FIELD_WORDS.indices(16))] = fields
+        words[2 * ids + MARK_WORD] = NOBODY
+        self._tables.state[REPEATS] += int(fields[:, 4].sum(dtype=np.int64))
 
     def _number_fresh(self, pages: Sequence[str], first: int) -> list[int]:
         """Numbers for the pages from `first` on, up to the next one that the index knows."""
@@ -254,12 +364,7 @@ class MemoryIndex:
             numbers.append(self._log.add_page(page))
         return numbers
 
-    def _judge(self, job: _Job, first: int, numbers: list[int]) -> None:
-        """Judge some pages in a row and write their entries."""
-        entries, counts = job.run(self._tables, None, first, numbers)
-        self._log.write(numbers, entries, counts, job.now)
-
-    def _name_pages(self, job: _Job, beside: Container[int] = ()) -> dict[int, str]:
+    def _name_pages(self, job: Job, beside: Container[int] = ()) -> dict[int, str]:
         """The ids of the pages that own the originals found, but for the numbers in `beside`."""
         numbers = np.unique(job.details[job.kinds >= VerdictKind.EXACT, 0]).tolist()
         return {n: self._log.names[n] or "" for n in numbers if n not in beside}
@@ -280,6 +385,11 @@ class MemoryIndex:
         # Also where the clock was set back: it may take long to come to that time again.
         if duration is None or abs(now - self._swept) * SWEEPS < duration:
             return
+        self._sweep(now)
+        self._note(Swept(now))
+        self._compact_where_worth_it()
+
+    def _sweep(self, now: int) -> None:
         self._swept = now
         before, columns = self._expired_before(now), self._tables.columns
         owners = np.zeros(len(self._log.names), dtype=np.uint8)
@@ -287,15 +397,20 @@ class MemoryIndex:
         for number in np.flatnonzero(self._log.checked_before(before) & (owners == 0)).tolist():
             kernel.withdraw_page(columns, self._log.of(number), number)
             self._log.drop_page(number)
-        self._compact_where_worth_it()
 
     def _compact_where_worth_it(self) -> None:
         """Squeeze out what was released, once it is worth a pass over everything."""
-        tables, log = self._tables, self._log
-        dead, used = int(tables.state[DEAD_UNITS]), int(tables.state[USED_UNITS])
+        dead, used = int(self._tables.state[DEAD_UNITS]), self._used_units
         if dead > WORTH_COMPACTING and dead > used // 3:
             self._compact()
-        elif log.dead > WORTH_COMPACTING and log.dead > log.used // 2:
+            self._note(Compacted())
+        else:
+            self._close_gaps_where_worth_it()
+
+    def _close_gaps_where_worth_it(self) -> None:
+        """Squeeze out what pages no longer need, once it is worth a pass. No number changes."""
+        log = self._log
+        if log.dead > WORTH_COMPACTING and log.dead > log.used // 2:
             log.rewrite(log.entries[: log.used])
 
     def _compact(self) -> None:
@@ -314,112 +429,30 @@ class MemoryIndex:
         tables.arena.resize(used + used // 16 + FIRST_UNITS, refcheck=False)
 
 
-class AsyncMemoryIndex:
-    """The index in this process, to be awaited: its operations run in threads."""
+class AsyncMemoryIndex(ThreadedIndex):
+    """The index in this process, to be awaited."""
 
     def __init__(self, url: str, namespace: str, settings: Settings) -> None:
-        self._index = MemoryIndex(url, namespace, settings)
-
-    async def check(
-        self, sketches: Sketches, pages: Sequence[str], bounds: npt.NDArray[np.int64], now: int
-    ) -> Verdicts:
-        """See `Index.check`."""
-        return await asyncio.to_thread(self._index.check, sketches, pages, bounds, now)
-
-    async def lookup(
-        self,
-        sketches: Sketches,
-        pages: Sequence[str],
-        bounds: npt.NDArray[np.int64],
-        now: int,
-        settings: Settings,
-    ) -> Verdicts:
-        """See `Index.lookup`."""
-        return await asyncio.to_thread(self._index.lookup, sketches, pages, bounds, now, settings)
-
-    async def add_minhashes(
-        self,
-        values: npt.NDArray[np.uint32],
-        pages: Sequence[str],
-        bounds: npt.NDArray[np.int64],
-        now: int,
-    ) -> None:
-        """See `Index.add_minhashes`."""
-        await asyncio.to_thread(self._index.add_minhashes, values, pages, bounds, now)
-
-    async def forget(self, page: str) -> bool:
-        """See `Index.forget`."""
-        return await asyncio.to_thread(self._index.forget, page)
-
-    async def stats(self) -> Stats:
-        """See `Index.stats`."""
-        return await asyncio.to_thread(self._index.stats)
-
-    async def clear(self) -> None:
-        """See `Index.clear`."""
-        await asyncio.to_thread(self._index.clear)
-
-    async def close(self) -> None:
-        """See `Index.close`."""
-        self._index.close()
+        refuse_name(url)
+        super().__init__(partial(MemoryIndex, url, namespace, settings))
 
 
-class _Job:
-    """One batch on its way through the kernel, and what comes out."""
+def refuse_name(url: str) -> None:
+    """Refuse a URL that says where in memory an index should be.
 
-    def __init__(
-        self,
-        sketches: Sketches,
-        bounds: npt.NDArray[np.int64],
-        now: int,
-        before: int,
-        settings: Settings,
-    ) -> None:
-        n = len(sketches)
-        self.batch = (
-            sketches.fingerprints,
-            sketches.trace_spans,
-            sketches.traces,
-            sketches.key_spans,
-            sketches.keys,
-            sketches.minhashes,
-        )
-        self.bounds, self.now, self.before = bounds, now, before
-        self.min_words, self.rule = settings.min_words, rule_of(settings)
-        self.kinds = np.zeros(n, dtype=np.uint8)
-        self.similarity = np.zeros(n, dtype=np.float64)
-        self.containment = np.zeros(n, dtype=np.float64)
-        self.details = np.empty((n, 6), dtype=np.uint32)
-        self.entries = np.empty(n, dtype=np.uint32)
+    Raises:
+        SettingsError: it does.
+    """
+    if url != "memory://":
+        raise SettingsError(f"index {url!r}: an index in memory has no name, use memory://")
 
-    def run(
-        self, tables: _Tables, overlay: _Tables | None, first: int, numbers: list[int]
-    ) -> tuple[npt.NDArray[np.uint32], list[int]]:
-        """Judge the pages from `first` on; returns their entries and how many each page has."""
-        span = self.bounds[first : first + len(numbers) + 1]
-        kernel.check_blocks(
-            tables.columns,
-            overlay.columns if overlay else None,
-            self.batch,
-            span,
-            np.array(numbers, dtype=np.uint32),
-            self.now,
-            self.before,
-            self.min_words,
-            overlay is not None,
-            self.rule,
-            self.kinds,
-            self.similarity,
-            self.containment,
-            self.details,
-            self.entries,
-        )
-        judged = self.kinds[span[0] : span[-1]] != VerdictKind.SKIPPED
-        before = np.zeros(len(judged) + 1, dtype=np.int64)
-        np.cumsum(judged, out=before[1:])
-        counts: list[int] = np.diff(before[span - span[0]]).tolist()
-        return self.entries[span[0] : span[-1]][judged], counts
 
-    def verdicts(self, names: dict[int, str]) -> Verdicts:
-        """The verdicts, with the ids of the pages that they point to."""
-        return Verdicts(self.kinds, self.similarity, self.containment, self.details, names)
+def _is_added(entries: npt.NDArray[np.uint32], first_free: int) -> npt.NDArray[np.bool_]:
+    """Which entries are originals that were added since `first_free` was the next id."""
+    added: npt.NDArray[np.bool_] = (entries >= first_free) & (entries < REPEAT_ENTRY)
+    return added
+
+
+def _lengths(tokens: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+    """16-bit values of the bodies."""
+    return (tokens & ~VALUES_FLAG).astype(np.int64)

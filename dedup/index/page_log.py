@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
+
+from dedup.index.changes import PagesKept
 
 FIRST_LOG = 1 << 10
 NO_PAGE = 0xFFFFFFFF
@@ -56,9 +58,7 @@ class PageLog:
         self, numbers: list[int], entries: npt.NDArray[np.uint32], counts: Sequence[int], now: int
     ) -> None:
         """Write the entries of pages that were checked now, back to back."""
-        if self.used + len(entries) > len(self.entries):
-            room = self.used + len(entries)
-            self.entries.resize(room + room // 16 + FIRST_LOG, refcheck=False)
+        self._make_room(len(entries))
         self.entries[self.used : self.used + len(entries)] = entries
         for number, count in zip(numbers, counts, strict=True):
             self.dead += self.counts[number]
@@ -99,6 +99,48 @@ class PageLog:
         self.counts = array("I", (before[starts + counts] - before[starts]).tolist())
         self.entries = np.concatenate((kept[present], np.zeros(FIRST_LOG, dtype=np.uint32)))
         self.used, self.dead = int(before[-1]), 0
+
+    @property
+    def live(self) -> int:
+        """Entries of all pages."""
+        return self.used - self.dead
+
+    def kept(self, chunk: int, swept: int) -> Iterator[PagesKept]:
+        """All pages, by so many numbers at a time, for `take`; there must be no gaps to close.
+
+        Args:
+            chunk: numbers of one part.
+            swept: what to say of the last sweep.
+        """
+        counts, checked = np.array(self.counts, np.uint32), np.array(self.checked, np.uint32)
+        free = np.array(self.free, dtype=np.uint32)
+        ends = np.append(0, np.cumsum(counts, dtype=np.int64))
+        for first in range(0, max(1, len(self.names)), chunk):
+            last = min(first + chunk, len(self.names))
+            part, entries = slice(first, last), self.entries[ends[first] : ends[last]]
+            yield PagesKept(self.names[part], counts[part], checked[part], entries, free, swept)
+            free = free[:0]
+
+    def take(self, kept: PagesKept) -> None:
+        """Take over the next pages of another log."""
+        first = len(self.names)
+        self.names.extend(kept.names)
+        named = enumerate(kept.names, first)
+        self.numbers.update((name, number) for number, name in named if name is not None)
+        starts = self.used + np.cumsum(kept.counts, dtype=np.int64) - kept.counts
+        self.firsts.extend(starts.tolist())
+        self.counts.extend(kept.counts.tolist())
+        self.checked.extend(kept.checked.tolist())
+        self.free.extend(kept.free.tolist())
+        self._make_room(len(kept.entries))
+        self.entries[self.used : self.used + len(kept.entries)] = kept.entries
+        self.used += len(kept.entries)
+
+    def _make_room(self, entries: int) -> None:
+        """Make room for more entries."""
+        if self.used + entries > len(self.entries):
+            room = self.used + entries
+            self.entries.resize(room + room // 16 + FIRST_LOG, refcheck=False)
 
     def nbytes(self) -> int:
         """Bytes of the log and of the page ids, by sampling their lengths."""

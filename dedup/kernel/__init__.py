@@ -42,6 +42,7 @@ LEVEL: str = getattr(_implementation, "LEVEL", "python")
 if TYPE_CHECKING:
     from dedup.kernel.reference import (
         add_values,
+        apply_entries,
         check_blocks,
         forward_records,
         judge,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     )
 else:
     add_values = _implementation.add_values
+    apply_entries = _implementation.apply_entries
     check_blocks = _implementation.check_blocks
     forward_records = _implementation.forward_records
     judge = _implementation.judge
@@ -78,6 +80,7 @@ __all__ = [
     "LEVEL",
     "NAME",
     "add_values",
+    "apply_entries",
     "check_blocks",
     "forward_records",
     "judge",

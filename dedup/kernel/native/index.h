@@ -176,27 +176,49 @@ INLINE int find_best(const block_index *x, const block_view *block, const page_c
     return 1;
 }
 
-/* Adds an original with its trace, or, where it has none, its values; the caller made room. Returns
- * its id. */
-INLINE u32 add_original(block_index *x, const block_view *block, const page_check *check) {
+/* Adds a record with what verifies it: `tokens` is its field, `body` the trace or the values. Returns its id;
+ * the caller made room, and adds its postings. */
+INLINE u32 add_record(block_index *x, u64 fingerprint, u32 tokens, const void *body, u32 position,
+                      const page_check *check) {
     u32 id = (u32)x->state[USED_UNITS];
     record *r = record_at(x, id);
-    u32 tokens = block->trace ? (u32)block->tokens : (u32)(2 * block->value_count) | VALUES_FLAG;
-    record fresh = {block->fingerprint_low, check->page, block->position, check->now, check->now,
-                    0, 1, check->page, tokens};
+    record fresh = {fingerprint, check->page, position, check->now, check->now, 0, 1, check->page, tokens};
     u64 units = record_units(&fresh);
     x->arena[id + units - 1] = 0;
     *r = fresh;
-    if (block->trace) {
-        memcpy(r + 1, block->trace, block->tokens * 2);
-        add_posting(x, key_tag(block->fingerprint_high), id, check->before);
-    } else {
-        memcpy(r + 1, block->values, block->value_count * sizeof(u32));
-    }
-    for (size_t k = 0; k < block->key_count; k++) add_posting(x, key_tag(block->keys[k]), id, check->before);
+    memcpy(r + 1, body, (size_t)(tokens & ~VALUES_FLAG) * 2);
     x->state[USED_UNITS] += (i64)units;
     x->state[ORIGINALS]++;
     return id;
+}
+
+/* Adds an original with its trace, or, where it has none, its values; the caller made room. Returns
+ * its id. */
+INLINE u32 add_original(block_index *x, const block_view *block, const page_check *check) {
+    u32 tokens = block->trace ? (u32)block->tokens : (u32)(2 * block->value_count) | VALUES_FLAG;
+    const void *body = block->trace ? (const void *)block->trace : block->values;
+    u32 id = add_record(x, block->fingerprint_low, tokens, body, block->position, check);
+    if (block->trace) add_posting(x, key_tag(block->fingerprint_high), id, check->before);
+    for (size_t k = 0; k < block->key_count; k++) add_posting(x, key_tag(block->keys[k]), id, check->before);
+    return id;
+}
+
+/* A page's own original is met again. */
+INLINE void recognise(record *r, const page_check *check, u32 position) {
+    r->mark = check->page;
+    r->position = position;
+    r->last_seen = check->now;
+}
+
+/* An original is repeated once more. */
+INLINE void count_repeat(block_index *target, record *r, const page_check *check) {
+    r->seen++;
+    r->last_seen = check->now;
+    target->state[REPEATS]++;
+    if (r->page != check->page && r->mark != check->page) {
+        r->mark = check->page;
+        r->pages++;
+    }
 }
 
 /* Judges one block against `x`, and against `overlay` if there is one; what is new goes to the overlay
@@ -217,9 +239,7 @@ INLINE int check_block(block_index *x, block_index *overlay, const block_view *b
     if (found->id) {
         record *r = record_at(home, found->id);
         if (home == target && r->page == check->page && r->mark != check->page) { /* its own: recognised */
-            r->mark = check->page;
-            r->position = block->position;
-            r->last_seen = check->now;
+            recognise(r, check, block->position);
             *entry = found->id;
             return 1;
         }
@@ -237,21 +257,56 @@ INLINE int check_block(block_index *x, block_index *overlay, const block_view *b
     }
     *entry = found->id | REPEAT_ENTRY;
     record *r = found->original;
-    if (!check->lookup || r->page == check->page) { /* its own lie in the overlay */
-        r->seen++;
-        r->last_seen = check->now;
-        target->state[REPEATS]++;
-        if (r->page != check->page && r->mark != check->page) {
-            r->mark = check->page;
-            r->pages++;
-        }
-    }
+    /* Its own lie in the overlay. */
+    if (!check->lookup || r->page == check->page) count_repeat(target, r, check);
     return 1;
 }
 
 INLINE void prefetch_block(const block_index *x, const block_view *block) {
     PREFETCH(x->tags + home_slot(x, key_tag(block->fingerprint_high)));
     for (size_t k = 0; k < block->key_count; k++) PREFETCH(x->tags + home_slot(x, key_tag(block->keys[k])));
+}
+
+/* ---- doing again what was decided before ------------------------------------------------------ */
+
+/* Originals as they were added, back to back. */
+typedef struct {
+    const u64 *fingerprints;
+    const u32 *tokens; /* the field of the record */
+    const u16 *bodies; /* the trace, or the values */
+    const u8 *tag_counts;
+    const u32 *tags, *tags_end; /* of every key that was tried, that of the fingerprint included */
+    size_t count, next;
+} added_originals;
+
+/* Does again what checking a page did, by its entries: adds the next of `added` where an entry is the id that
+ * comes next, else recognises or counts. The caller made room. Returns 0 where an entry cannot be. */
+INLINE int apply_entries(block_index *x, added_originals *added, const u32 *entries, size_t n,
+                         const page_check *check) {
+    enum { AHEAD = 64 };
+    for (size_t i = 0; i < n; i++) {
+        u32 id = entries[i] & ~REPEAT_ENTRY;
+        if (!id) continue;
+        if (id + RECORD_UNITS <= x->state[USED_UNITS]) {
+            record *r = record_at(x, id);
+            if (entries[i] & REPEAT_ENTRY) {
+                count_repeat(x, r, check);
+            } else {
+                recognise(r, check, (u32)i);
+            }
+            continue;
+        }
+        size_t at = added->next++;
+        if (entries[i] != x->state[USED_UNITS] || at == added->count) return 0;
+        u32 tokens = added->tokens[at];
+        u32 new_id = add_record(x, added->fingerprints[at], tokens, added->bodies, (u32)i, check);
+        added->bodies += tokens & ~VALUES_FLAG;
+        for (u8 k = 0; k < added->tag_counts[at]; k++) {
+            if (added->tags + AHEAD < added->tags_end) PREFETCH(x->tags + home_slot(x, added->tags[AHEAD]));
+            add_posting(x, key_tag(*added->tags++), new_id, check->before);
+        }
+    }
+    return 1;
 }
 
 /* ---- undoing a page -------------------------------------------------------------------------- */

@@ -240,6 +240,55 @@ fail:
     return NULL;
 }
 
+static PyObject *kernel_apply_entries(PyObject *Py_UNUSED(self), PyObject *args) {
+    PyObject *o[4], *batch[5];
+    unsigned int now, before;
+    buffers held = {.count = 0};
+    block_index x;
+    if (!PyArg_ParseTuple(args, "O(OOOOO)OOOII", o, batch, batch + 1, batch + 2, batch + 3, batch + 4, o + 1, o + 2,
+                          o + 3, &now, &before))
+        return NULL;
+    if (!take_index(&held, &x, o[0])) goto fail;
+    TAKE(fingerprints, batch[0], u64, 0);
+    TAKE(tokens, batch[1], u32, 0);
+    TAKE(bodies, batch[2], u16, 0);
+    TAKE(tag_counts, batch[3], u8, 0);
+    TAKE(tags, batch[4], u32, 0);
+    TAKE(page_bounds, o[1], i64, 0);
+    TAKE(pages, o[2], u32, 0);
+    TAKE(entries, o[3], u32, 0);
+    if (!check_bounds(page_bounds, page_bounds_n, entries_n, "page_bounds")) goto fail;
+    REQUIRE(pages_n == page_bounds_n - 1, "pages");
+    REQUIRE(tokens_n == fingerprints_n && tag_counts_n == fingerprints_n, "an array of one row an original");
+    u64 units = 0, values = 0, postings = 0;
+    for (Py_ssize_t i = 0; i < tokens_n; i++) {
+        u64 length = tokens[i] & ~VALUES_FLAG;
+        units += units_for(length);
+        values += length;
+        postings += tag_counts[i];
+    }
+    REQUIRE(values == (u64)bodies_n, "bodies");
+    REQUIRE(postings == (u64)tags_n, "tags");
+    REQUIRE((u64)x.state[USED_UNITS] + units <= x.units, "the arena");
+    REQUIRE(x.state[POSTINGS] + (i64)postings < (i64)x.slots, "the posting table");
+    int possible = 1;
+    added_originals added = {fingerprints, tokens, bodies, tag_counts, tags, tags + tags_n,
+                             (size_t)tokens_n, 0};
+    Py_BEGIN_ALLOW_THREADS;
+    for (Py_ssize_t p = 0; p < pages_n && possible; p++) {
+        page_check check = {pages[p], now, before, 0};
+        i64 first = page_bounds[p];
+        possible = apply_entries(&x, &added, entries + first, (size_t)(page_bounds[p + 1] - first), &check);
+    }
+    Py_END_ALLOW_THREADS;
+    REQUIRE(possible && added.next == added.count, "an entry");
+    release(&held);
+    Py_RETURN_NONE;
+fail:
+    release(&held);
+    return NULL;
+}
+
 typedef void page_action(block_index *, const u32 *, size_t, u32);
 
 static PyObject *run_page_action(PyObject *args, page_action *action) {

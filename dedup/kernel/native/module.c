@@ -19,6 +19,7 @@ static PyMethodDef METHODS[] = {
     {"sign", kernel_sign, METH_VARARGS, NULL},
     {"check_blocks", kernel_check_blocks, METH_VARARGS, NULL},
     {"add_values", kernel_add_values, METH_VARARGS, NULL},
+    {"apply_entries", kernel_apply_entries, METH_VARARGS, NULL},
     {"withdraw_page", kernel_withdraw_page, METH_VARARGS, NULL},
     {"release_unclaimed", kernel_release_unclaimed, METH_VARARGS, NULL},
     {"release_expired", kernel_release_expired, METH_VARARGS, NULL},

@@ -5,6 +5,7 @@ Written to be checked against, and fast enough to work with where there is no co
 
 from dedup.kernel.reference.index import (
     add_values,
+    apply_entries,
     check_blocks,
     forward_records,
     move_postings,
@@ -20,6 +21,7 @@ from dedup.kernel.reference.sketch import normalise, sketch, trace_keys
 
 __all__ = [
     "add_values",
+    "apply_entries",
     "check_blocks",
     "forward_records",
     "judge",

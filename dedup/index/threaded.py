@@ -1,0 +1,89 @@
+"""An index of this process, to be awaited: its operations run in threads, so the loop goes on.
+
+For any index that blocks, on its own work or on a file. Knows nothing of what it does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from dedup.index import Index
+from dedup.model import Stats
+from dedup.settings import Settings
+from dedup.sketch import Sketches
+from dedup.verdict import Verdicts
+
+
+class ThreadedIndex:
+    """See `AsyncIndex`. It is opened when it is first used.
+
+    Args:
+        open_it: gives the index that blocks.
+    """
+
+    def __init__(self, open_it: Callable[[], Index]) -> None:
+        self._open_it = open_it
+        self._opening: asyncio.Task[Index] | None = None
+
+    async def check(
+        self, sketches: Sketches, pages: Sequence[str], bounds: npt.NDArray[np.int64], now: int
+    ) -> Verdicts:
+        """See `Index.check`."""
+        index = await self._opened()
+        return await asyncio.to_thread(index.check, sketches, pages, bounds, now)
+
+    async def lookup(
+        self,
+        sketches: Sketches,
+        pages: Sequence[str],
+        bounds: npt.NDArray[np.int64],
+        now: int,
+        settings: Settings,
+    ) -> Verdicts:
+        """See `Index.lookup`."""
+        index = await self._opened()
+        return await asyncio.to_thread(index.lookup, sketches, pages, bounds, now, settings)
+
+    async def add_minhashes(
+        self,
+        values: npt.NDArray[np.uint32],
+        pages: Sequence[str],
+        bounds: npt.NDArray[np.int64],
+        now: int,
+    ) -> None:
+        """See `Index.add_minhashes`."""
+        index = await self._opened()
+        await asyncio.to_thread(index.add_minhashes, values, pages, bounds, now)
+
+    async def forget(self, page: str) -> bool:
+        """See `Index.forget`."""
+        return await asyncio.to_thread((await self._opened()).forget, page)
+
+    async def stats(self) -> Stats:
+        """See `Index.stats`."""
+        return await asyncio.to_thread((await self._opened()).stats)
+
+    async def clear(self) -> None:
+        """See `Index.clear`."""
+        await asyncio.to_thread((await self._opened()).clear)
+
+    async def close(self) -> None:
+        """See `Index.close`."""
+        if self._opening is not None:
+            await asyncio.to_thread((await self._opened()).close)
+
+    async def _opened(self) -> Index:
+        """The index; whoever is cancelled while it is being opened leaves it to the others."""
+        if self._opening is None:
+            self._opening = asyncio.create_task(asyncio.to_thread(self._open_it))
+        task = self._opening
+        try:
+            return await asyncio.shield(task)
+        except Exception:
+            if self._opening is task:  # the next call tries again
+                self._opening = None
+            raise
