@@ -199,6 +199,7 @@ class Stats:
         originals: blocks held as originals.
         repeats: repeats of these originals on those pages.
         bytes: memory that the index occupies (bytes).
+        disk_bytes: of the file that it is in, other namespaces included; 0: it is in none.
     """
 
     url: str
@@ -207,3 +208,4 @@ class Stats:
     originals: int
     repeats: int
     bytes: int
+    disk_bytes: int = 0

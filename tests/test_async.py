@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,10 +19,9 @@ from dedup import AsyncDeduper, Deduper, PageError, SettingsError
 
 
 @pytest.fixture(params=INDEXES)
-def url(request: pytest.FixtureRequest, redis_servers: Servers) -> str:
+def url(request: pytest.FixtureRequest, redis_servers: Servers, tmp_path: Path) -> str:
     """Every kind of store."""
-    needs = INDEXES[request.param]
-    return redis_servers.get(*needs).url if needs else "memory://"
+    return INDEXES[request.param](redis_servers, tmp_path)
 
 
 def run(job: Callable[[AsyncDeduper], Coroutine[Any, Any, None]], url: str) -> None:

@@ -226,7 +226,7 @@ def test_settings_survive_a_mapping(options: dict[str, Any]) -> None:
 @pytest.mark.parametrize("url", ["redis://localhost:1/0", "unix:///nowhere"])
 def test_only_in_memory(url: str) -> None:
     """A store that makes keys from traces refuses the family before it connects."""
-    with pytest.raises(SettingsError, match=r"lsh='banded' works in memory:// only"):
+    with pytest.raises(SettingsError, match=r"lsh='banded' works in this process or a file only"):
         Deduper(url, lsh="banded")
 
 

@@ -9,6 +9,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,22 +25,44 @@ from dedup.index import memory, tables
 
 Open = Callable[..., Deduper]
 
-INDEXES: dict[str, tuple[str, Callable[[ServerKind], Any]] | None] = {
-    "memory": None,
-    "memory, banded": None,
-    "valkey": ("valkey", start_standalone),
-    "redis": ("redis", start_standalone),
-    "redis-6": ("redis-6", start_standalone),
-    "cluster": ("valkey", start_cluster),
-    "sentinel": ("valkey", start_sentinel),
-}
-"""How to start what each store needs; a new store joins here."""
+Place = Callable[[Servers, Path], str]
 
-EXPIRING = ["memory", "valkey", "cluster"]
+
+def on_server(kind: str, start: Callable[[ServerKind], Any]) -> Place:
+    """A store on servers that are started where a test needs them."""
+    return lambda servers, _: str(servers.get(kind, start).url)
+
+
+def in_memory(_servers: Servers, _folder: Path) -> str:
+    """The store in this process."""
+    return "memory://"
+
+
+def in_file(_servers: Servers, folder: Path) -> str:
+    """The store in a file."""
+    return f"sqlite:///{folder}/index.dedup"
+
+
+INDEXES: dict[str, Place] = {
+    "memory": in_memory,
+    "memory, banded": in_memory,
+    "sqlite": in_file,
+    "sqlite, banded": in_file,
+    "valkey": on_server("valkey", start_standalone),
+    "redis": on_server("redis", start_standalone),
+    "redis-6": on_server("redis-6", start_standalone),
+    "cluster": on_server("valkey", start_cluster),
+    "sentinel": on_server("valkey", start_sentinel),
+}
+"""The URL of each store, with what it needs; a new store joins here."""
+
+EXPIRING = ["memory", "sqlite", "valkey", "cluster"]
 """The stores in which originals expire (test_expiry.py)."""
 
+BANDED = {"lsh": "banded", "num_perm": 256, "recall": 0.999}
 OPTIONS: dict[str, dict[str, Any]] = {
-    "memory, banded": {"lsh": "banded", "num_perm": 256, "recall": 0.999}
+    "memory, banded": BANDED,
+    "sqlite, banded": BANDED,
 }
 """What a store is opened with besides."""
 
@@ -55,10 +78,11 @@ TEASER = " ".join(LONG.split()[:26]) + " … Read more"
 
 
 @pytest.fixture(params=INDEXES)
-def open_deduper(request: pytest.FixtureRequest, redis_servers: Servers) -> Iterator[Open]:
+def open_deduper(
+    request: pytest.FixtureRequest, redis_servers: Servers, tmp_path: Path
+) -> Iterator[Open]:
     """Opens empty indexes of one store."""
-    needs = INDEXES[request.param]
-    url = redis_servers.get(*needs).url if needs else "memory://"
+    url = INDEXES[request.param](redis_servers, tmp_path)
     opened: list[Deduper] = []
 
     def open_one(**options: Any) -> Deduper:
@@ -386,7 +410,7 @@ def test_unknown_store() -> None:
     """A URL of no store is an error that names the stores, or the one that was meant."""
     with pytest.raises(SettingsError, match="did you mean memory://"):
         Deduper("memori://")
-    with pytest.raises(SettingsError, match="known: memory://, redis://"):
+    with pytest.raises(SettingsError, match="known: memory://, sqlite://, redis://"):
         Deduper("postgres://x")
     with pytest.raises(SettingsError, match="use memory://"):
         Deduper("memory://somewhere")

@@ -16,7 +16,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import NamedTuple, Protocol
+from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
@@ -171,8 +173,17 @@ _REDIS = Store(
     keeps=("traces", "text", "keys"),
 )
 
+_SQLITE = Store(
+    "dedup.index.sqlite",
+    "SqliteIndex",
+    "AsyncSqliteIndex",
+    families=("bottom", "banded"),
+    keeps=("traces",),
+)
+
 STORES: dict[str, Store] = {
     "memory": _MEMORY,
+    "sqlite": _SQLITE,
     "redis": _REDIS,
     "redis+cluster": _REDIS,
     "redis+sentinel": _REDIS,
@@ -183,24 +194,24 @@ STORES: dict[str, Store] = {
 
 
 def open_index(url: str, namespace: str, settings: Settings) -> Index:
-    """The index at a URL.
+    """The index at a URL, or in the file at a path.
 
     Raises:
         SettingsError: the URL names no store that dedup has, or one without this LSH family.
         IndexFailure: the store cannot be opened.
     """
-    store = _store_for(url, settings)
+    store, url = _store_for(url, settings)
     index: Index = getattr(import_module(store.module), store.blocking)(url, namespace, settings)
     return index
 
 
 def open_async_index(url: str, namespace: str, settings: Settings) -> AsyncIndex:
-    """The index at a URL, to be awaited; it is connected to when it is first used.
+    """The index at a URL or a path, to be awaited; it is opened when it is first used.
 
     Raises:
         SettingsError: the URL names no store that dedup has, or one without this LSH family.
     """
-    store = _store_for(url, settings)
+    store, url = _store_for(url, settings)
     kind = getattr(import_module(store.module), store.awaited)
     index: AsyncIndex = kind(url, namespace, settings)
     return index
@@ -213,33 +224,60 @@ def stored_settings(url: str, namespace: str) -> Settings | None:
         SettingsError: the URL names no store that dedup has.
         IndexFailure: the store cannot be reached.
     """
-    store = _store_of(url)
+    store, url = _store_of(url)
     kind = getattr(import_module(store.module), store.blocking)
     found: Settings | None = kind.stored_settings(url, namespace)
     return found
 
 
-def _store_for(url: str, settings: Settings) -> Store:
-    """The store at a URL, which can hold an index with these settings."""
-    store = _store_of(url)
+def for_lookups(url: str) -> str:
+    """The URL at which to open an index for lookups alone: one in a file has one writer at a time.
+
+    Raises:
+        SettingsError: the URL names no store that dedup has.
+    """
+    store, url = _store_of(url)
+    return f"{url}?mode=ro" if store is _SQLITE and "?" not in url else url
+
+
+def _store_for(url: str, settings: Settings) -> tuple[Store, str]:
+    """The store at a URL, which can hold an index with these settings, and the URL."""
+    store, url = _store_of(url)
     if settings.lsh not in store.families:
         raise SettingsError(
-            f"index {url!r}: lsh={settings.lsh!r} works in memory:// only, since this store makes "
-            "keys again from traces: take lsh='bottom'"
+            f"index {url!r}: lsh={settings.lsh!r} works in this process or a file only, since this "
+            "store makes keys again from traces: take lsh='bottom'"
         )
     if settings.keep not in store.keeps:
         raise SettingsError(
             f"index {url!r}: keep={settings.keep!r} is for an index in Redis: this one keeps traces"
         )
-    return store
+    return store, url
 
 
-def _store_of(url: str) -> Store:
+def _store_of(url: str) -> tuple[Store, str]:
+    """The store at a URL, and the URL; for a path, that of the file."""
     scheme, separator, _ = url.partition("://")
     if separator and scheme in STORES:
-        return STORES[scheme]
+        return STORES[scheme], url
+    if not separator and is_path(url):
+        return _SQLITE, f"sqlite:///{quote(url)}"
+    scheme = scheme.partition(":")[0]
     nearest = difflib.get_close_matches(scheme, STORES, n=1)
-    if nearest and separator:
-        raise SettingsError(f"index {url!r}: did you mean {nearest[0]}://?")
+    if nearest:
+        file = "" if separator else f" (a file of that name is ./{url})"
+        raise SettingsError(f"index {url!r}: did you mean {nearest[0]}://?{file}")
     known = ", ".join(f"{name}://" for name in STORES)
-    raise SettingsError(f"index {url!r}: known: {known}")
+    raise SettingsError(f"index {url!r}: known: {known}, or the path of a file")
+
+
+def is_path(place: str) -> bool:
+    """Whether this is meant as the path of a file, and not as a URL with a slip in it."""
+    if not place or "\0" in place:
+        return False
+    scheme, colon, _ = place.partition(":")
+    if colon and "/" not in scheme:
+        return Path(place).exists()
+    is_plain = "/" not in place and "." not in place
+    slip = is_plain and difflib.get_close_matches(place, STORES, n=1, cutoff=0.8)
+    return not slip or Path(place).exists()

@@ -76,10 +76,6 @@ class Compacted(NamedTuple):
     """The originals were numbered anew, without the released ones."""
 
 
-class Cleared(NamedTuple):
-    """Everything was removed."""
-
-
 class PagesKept(NamedTuple):
     """The pages that a compacted index knows, all or the next of them, by their numbers.
 
@@ -112,7 +108,7 @@ class OriginalsKept(NamedTuple):
     fields: npt.NDArray[np.uint32]
 
 
-Change: TypeAlias = Checked | Forgotten | Swept | Compacted | Cleared | PagesKept | OriginalsKept
+Change: TypeAlias = Checked | Forgotten | Swept | Compacted | PagesKept | OriginalsKept
 
 
 def added_originals(sketches: Sketches, rows: npt.NDArray[np.intp]) -> Originals:

@@ -8,7 +8,7 @@ what it changed, and do that again (`changes.py`). Thread-safe: one operation at
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -19,7 +19,6 @@ from dedup.errors import SettingsError
 from dedup.index.changes import (
     Change,
     Checked,
-    Cleared,
     Compacted,
     Forgotten,
     Originals,
@@ -75,7 +74,8 @@ class MemoryIndex:
     """An index in this process.
 
     Attributes:
-        journal: where operations write down what they changed, in order; None: they do not.
+        journal: where operations write down what they changed, in order, but for `clear`; None:
+            they do not.
     """
 
     is_remote = False
@@ -188,12 +188,24 @@ class MemoryIndex:
     def clear(self) -> None:
         """See `Index.clear`."""
         with self._lock:
-            self._clear()
-            self._note(Cleared())
+            self._tables = Tables()
+            self._log = PageLog()
 
     def close(self) -> None:
         """See `Index.close`."""
         self.clear()
+
+    def apply_all(self, changes: Iterable[Change], postings: int) -> None:
+        """Do many changes again, see `apply`.
+
+        Args:
+            changes: in order.
+            postings: about how many keys of originals they have, so that there is room at once.
+        """
+        self._tables.expect(postings)
+        for change in changes:
+            self.apply(change)
+        self._tables.settle()
 
     def apply(self, change: Change) -> None:
         """Do again what an operation did, to an index as it was then. There is no journal of that.
@@ -214,8 +226,6 @@ class MemoryIndex:
                     self._sweep(now)
                 case Compacted():
                     self._compact()
-                case Cleared():
-                    self._clear()
                 case PagesKept():
                     self._log.take(change)
                     self._swept = change.swept
@@ -269,10 +279,6 @@ class MemoryIndex:
         """Write down what was changed, where somebody wants to know."""
         if self.journal is not None:
             self.journal.append(change)
-
-    def _clear(self) -> None:
-        self._tables = Tables()
-        self._log = PageLog()
 
     def _forget(self, page: str) -> bool:
         number = self._log.numbers.get(page)
@@ -448,8 +454,13 @@ def refuse_name(url: str) -> None:
 
 
 def _is_added(entries: npt.NDArray[np.uint32], first_free: int) -> npt.NDArray[np.bool_]:
-    """Which entries are originals that were added since `first_free` was the next id."""
-    added: npt.NDArray[np.bool_] = (entries >= first_free) & (entries < REPEAT_ENTRY)
+    """Which entries are originals that were added since `first_free` was the next id.
+
+    Ids ascend, so one that was met before is a page's own that was recognised.
+    """
+    own = np.where(entries < REPEAT_ENTRY, entries, 0)
+    highest = np.maximum.accumulate(np.append(np.uint32(first_free - 1), own))
+    added: npt.NDArray[np.bool_] = own > highest[:-1]
     return added
 
 

@@ -11,13 +11,13 @@ import time
 from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from dedup.errors import IndexFailure, IndexFullError, IndexMismatchError
+from dedup.errors import IndexFailure, IndexFullError
 from dedup.index import redis_layout as layout
+from dedup.index.header import header_of, refuse_others, refuse_version
 from dedup.index.redis_bodies import Bodies
 from dedup.index.redis_layout import Call, Names
 from dedup.model import Stats
 from dedup.settings import Settings
-from dedup.sketch import KEY_SCHEME
 
 MOST_TRIES = 100
 """How often an operation starts again because others changed the same pages."""
@@ -51,27 +51,16 @@ class RedisCalls:
         Raises:
             IndexMismatchError: names what differs, with both values.
         """
-        mine = self._settings.to_mapping() | {"key_scheme": KEY_SCHEME.tolist()}
         arguments: list[bytes | int | str] = [
             layout.FORMAT_VERSION,
-            json.dumps(mine),
+            json.dumps(header_of(self._settings)),
             int(time.time()),
         ]
         ((version, settings),) = yield [Command("open", [self._names.head], arguments)]
         where = f"namespace {self._names.namespace!r} of {self._url}"
-        if int(version) != layout.FORMAT_VERSION:
-            raise IndexMismatchError(
-                f"{where} has format {int(version)}, this dedup writes {layout.FORMAT_VERSION}: "
-                "use the dedup that made it, or another namespace"
-            )
-        its = json.loads(settings)
-        differing = [name for name in mine | its if mine.get(name) != its.get(name)]
-        if differing:
-            name = differing[0]
-            raise IndexMismatchError(
-                f"{where} was made with {name}={its.get(name)}, and is opened with "
-                f"{name}={mine.get(name)}: open it as it was made, or use another namespace"
-            )
+        instead = "another namespace"
+        refuse_version(where, int(version), layout.FORMAT_VERSION, instead)
+        refuse_others(where, json.loads(settings), self._settings, instead)
 
     def stats(self) -> Steps[Stats]:
         """See `Index.stats`."""

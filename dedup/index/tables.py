@@ -86,6 +86,17 @@ class Tables:
         if postings > FULLEST * len(self.tags):
             self.move_postings(int(max(postings / FULLEST + 1, len(self.tags) * GROWTH)))
 
+    def expect(self, postings: int) -> None:
+        """Make the table large enough for so many postings."""
+        if postings > FULLEST * len(self.tags):
+            self.move_postings(int(postings / FULLEST) + 1)
+
+    def settle(self) -> None:
+        """Give back the room of postings that were expected and did not come."""
+        slots = int(self.state[POSTINGS] / FULLEST * GROWTH) + FIRST_SLOTS
+        if slots < len(self.tags):
+            self.move_postings(slots)
+
     def move_postings(self, slots: int, *, forwarded: bool = False) -> None:
         """Put the postings into a table of so many slots."""
         tags, ids = np.zeros(slots, dtype=np.uint32), np.zeros(slots, dtype=np.uint32)

@@ -302,7 +302,11 @@ INLINE int apply_entries(block_index *x, added_originals *added, const u32 *entr
         u32 new_id = add_record(x, added->fingerprints[at], tokens, added->bodies, (u32)i, check);
         added->bodies += tokens & ~VALUES_FLAG;
         for (u8 k = 0; k < added->tag_counts[at]; k++) {
-            if (added->tags + AHEAD < added->tags_end) PREFETCH(x->tags + home_slot(x, added->tags[AHEAD]));
+            if (added->tags + AHEAD < added->tags_end) {
+                u64 home = home_slot(x, added->tags[AHEAD]);
+                PREFETCH(x->tags + home);
+                PREFETCH(x->ids + home);
+            }
             add_posting(x, key_tag(*added->tags++), new_id, check->before);
         }
     }
