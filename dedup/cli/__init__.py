@@ -20,7 +20,7 @@ import click
 from dedup.cli.check import check, lookup
 from dedup.cli.explain import explain
 from dedup.cli.options import ERROR, INTERRUPTED
-from dedup.cli.stored import forget, stats
+from dedup.cli.stored import compact, forget, stats
 from dedup.cli.tune import tune
 from dedup.errors import DedupError
 
@@ -56,7 +56,7 @@ def dedup() -> None:
     """Find repeated text blocks in scraped pages."""
 
 
-for command in (check, lookup, explain, tune, stats, forget):
+for command in (check, lookup, explain, tune, stats, forget, compact):
     dedup.add_command(command)
 
 

@@ -181,6 +181,7 @@ def run(
     from dedup.cli.output import Output, refuse_inputs  # noqa: PLC0415
     from dedup.cli.unique import UniqueTexts  # noqa: PLC0415
     from dedup.findings import Wanted  # noqa: PLC0415
+    from dedup.index import for_lookups  # noqa: PLC0415
     from dedup.inputs import find  # noqa: PLC0415
     from dedup.judging import cores, judge  # noqa: PLC0415
     from dedup.model import Page  # noqa: PLC0415
@@ -204,7 +205,7 @@ def run(
         )
         deduper = stack.enter_context(
             open_deduper(
-                index,
+                for_lookups(index) if look_only else index,
                 namespace,
                 threshold=threshold,
                 min_words=min_words,

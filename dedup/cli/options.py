@@ -18,7 +18,12 @@ INTERRUPTED = 130
 """Exit statuses of every command."""
 
 INDEX_OPTIONS: tuple[Decorator, ...] = (
-    click.option("--index", default="memory://", show_default=True, help="Where originals live."),
+    click.option(
+        "--index",
+        default="memory://",
+        show_default=True,
+        help="Where originals live: a file (crawl.dedup), redis://host:6379/0, or this process.",
+    ),
     click.option(
         "--namespace",
         default="default",

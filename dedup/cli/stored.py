@@ -1,4 +1,4 @@
-"""`dedup stats` and `dedup forget`: what an index holds, and removing pages from it.
+"""`dedup stats`, `forget` and `compact`: what an index holds, removing pages, giving back room.
 
 Each is one call of the library. For indexes that outlive the process.
 """
@@ -18,8 +18,13 @@ from dedup.cli.options import ERROR, INDEX_OPTIONS, format_option, with_options
 @with_options(*INDEX_OPTIONS)
 @format_option(["text", "json"], "For people, or as a JSON object.")
 def stats(index: str, namespace: str, report_format: str) -> int:
-    """Show what an index holds, and the settings that it was made with."""
-    with open_deduper(index, namespace) as deduper:
+    """Show what an index holds, and the settings that it was made with.
+
+    An index in a file may be in use meanwhile: what is shown is what it has at this moment.
+    """
+    from dedup.index import for_lookups  # noqa: PLC0415 - late, for a quick --help
+
+    with open_deduper(for_lookups(index), namespace) as deduper:
         found, settings = deduper.stats(), deduper.settings.to_mapping()
     if report_format == "json":
         click.echo(json.dumps(asdict(found) | {"settings": settings}, indent=1))
@@ -33,6 +38,7 @@ def stats(index: str, namespace: str, report_format: str) -> int:
         "originals": f"{found.originals:,}",
         "repeats": f"{found.repeats:,}{share}",
         "bytes": f"{found.bytes:,}{size}",
+        **({"on disk": f"{found.disk_bytes:,}"} if found.disk_bytes else {}),
         "settings": ", ".join(
             f"{name} {value}" for name, value in settings.items() if value is not None
         ),
@@ -60,3 +66,18 @@ def forget(pages: tuple[str, ...], index: str, namespace: str) -> int:
                 say("error", f"{page}: the index does not know this page; reports give the ids")
                 status = ERROR
     return status
+
+
+@click.command()
+@with_options(*INDEX_OPTIONS)
+def compact(index: str, namespace: str) -> int:
+    """Write an index in a file anew, without what is of no use any more.
+
+    Checking pages again, forgetting and expiry leave such remains. An index compacts itself when
+    they are more than half of it; this does it now, and gives the room back to the disk.
+    """
+    from dedup.index import compact as compact_index  # noqa: PLC0415 - late, for a quick --help
+
+    before, after = compact_index(index, namespace)
+    click.echo(f"{index}: {after:,} bytes, {before:,} before")
+    return 0

@@ -17,7 +17,7 @@ import difflib
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
 import numpy as np
@@ -238,6 +238,33 @@ def for_lookups(url: str) -> str:
     """
     store, url = _store_of(url)
     return f"{url}?mode=ro" if store is _SQLITE and "?" not in url else url
+
+
+def compact(url: str, namespace: str) -> tuple[int, int]:
+    """Write an index in a file anew, without what is of no use any more.
+
+    Returns:
+        The bytes of the file before and afterwards.
+
+    Raises:
+        SettingsError: the URL names no file.
+        IndexFailure: there is no such index, it is open elsewhere, or there is no room to write it.
+    """
+    store, url = _store_of(url)
+    if store is not _SQLITE:
+        raise SettingsError(
+            f"index {url!r}: only an index in a file is compacted; others give room back themselves"
+        )
+    settings = stored_settings(url, namespace)
+    if settings is None:
+        url, settings = for_lookups(url), Settings()  # which says what is missing
+    index: Any = open_index(url, namespace, settings)
+    try:
+        before: int = index.stats().disk_bytes
+        index.compact()
+        return before, index.stats().disk_bytes
+    finally:
+        index.close()
 
 
 def _store_for(url: str, settings: Settings) -> tuple[Store, str]:

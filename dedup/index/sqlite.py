@@ -57,7 +57,8 @@ class SqliteIndex:
 
     def __init__(self, url: str, namespace: str, settings: Settings) -> None:
         path, read_only = place_of(url)
-        self._url, self._namespace, self._settings = url, namespace, settings
+        self._url = url.partition("?")[0]
+        self._namespace, self._settings = namespace, settings
         self._path = os.path.realpath(path)
         self._where = f"namespace {namespace!r} of {self._path}"
         self._process = os.getpid()
@@ -301,9 +302,8 @@ def place_of(url: str) -> tuple[str, bool]:
     Raises:
         SettingsError: it names none, or asks for what there is not.
     """
-    rest = url.removeprefix("sqlite://")
-    path, _, query = rest.partition("?")
-    path = unquote(path)
+    url, _, query = url.partition("?")
+    path = unquote(url.removeprefix("sqlite://"))
     if not path.startswith("/") or path in ("/", "/:memory:") or path.endswith("/"):
         raise SettingsError(
             f"index {url!r}: write sqlite:///crawl.dedup, or sqlite:////data/crawl.dedup for a "

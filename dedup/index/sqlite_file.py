@@ -185,10 +185,7 @@ class IndexFile:
             self._connection.close()
 
     def _connect(self, *, read_only: bool) -> sqlite3.Connection:
-        mode = "ro" if read_only else "rwc"
-        folder = Path(self.path).parent
-        if read_only and not os.access(folder, os.W_OK) and not Path(f"{self.path}-wal").exists():
-            mode = "ro&immutable=1"  # readers write beside the file, too, and nobody else does here
+        mode = _reader_mode(self.path) if read_only else "rwc"
         # Threads share it, one at a time.
         return sqlite3.connect(
             f"file:{quote(self.path)}?mode={mode}",
@@ -201,7 +198,6 @@ class IndexFile:
     def _begin(self, *, read_only: bool) -> None:
         run = self._connection.execute
         if not read_only:
-            run("PRAGMA auto_vacuum = INCREMENTAL")
             run("PRAGMA synchronous = NORMAL")
             run(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             if self._is_empty():
@@ -229,6 +225,7 @@ class IndexFile:
     def _make_tables(self) -> None:
         schema = (files("dedup.index") / "sqlite.sql").read_text(encoding="utf-8")
         run = self._connection.execute
+        run("PRAGMA auto_vacuum = INCREMENTAL")
         run("PRAGMA journal_mode = WAL")
         with self._transaction():
             if self._is_empty():  # still: nobody else has made them
@@ -343,6 +340,14 @@ def _is_damage(error: Exception) -> bool:
     name = getattr(error, "sqlite_errorname", "")
     # Columns of another kind, and texts that are none, are errors without a name.
     return name == "" or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR"))
+
+
+def _reader_mode(path: str) -> str:
+    """How SQLite is to open a file that will not be changed."""
+    if os.access(Path(path).parent, os.W_OK) and os.access(path, os.W_OK):
+        return "rw"  # so that what SQLite keeps beside it goes when it is closed
+    # Without what a writer keeps beside it there is no writer, and SQLite need not look for one.
+    return "ro" if Path(f"{path}-wal").exists() else "ro&immutable=1"
 
 
 def _refuse_place(path: str, *, read_only: bool) -> None:
