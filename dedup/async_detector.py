@@ -26,8 +26,9 @@ class AsyncDeduper(Opening):
     """Finds repeated blocks among the pages that it is shown, without blocking the event loop.
 
     Args:
-        index: where originals are kept: `memory://` is this process, `redis://host:6379/0` is
-            shared by many. A store is connected to when it is first used.
+        index: where originals are kept: `memory://` is this process, a path (or
+            `sqlite:///path`) a file for the next one, `redis://host:6379/0` is shared by many. A
+            store is opened when it is first used.
         namespace: which of the store's independent indexes.
         options: the fields of `Settings`, by name.
 

@@ -54,8 +54,8 @@ class Deduper(Opening):
     """Finds repeated blocks among the pages that it is shown.
 
     Args:
-        index: where originals are kept: `memory://` is this process, `redis://host:6379/0` is
-            shared by many.
+        index: where originals are kept: `memory://` is this process, a path (or
+            `sqlite:///path`) a file for the next one, `redis://host:6379/0` is shared by many.
         namespace: which of the store's independent indexes.
         options: the fields of `Settings`, by name.
 

@@ -493,7 +493,7 @@ def test_files_that_cannot_be_written(path: Path) -> None:
         with Deduper(f"sqlite:///{path}?mode=ro") as reader:
             assert reader.lookup(A).repeats
         path.chmod(0o600)
-        with pytest.raises(IndexFailure, match="see to the permissions of"):
+        with pytest.raises(IndexFailure, match="permissions of it and of its folder"):
             Deduper(str(path))
     finally:
         path.parent.chmod(0o700)
@@ -554,6 +554,7 @@ def test_a_damaged_batch_is_named(path: Path, whole: tuple[bytes, list[Any]]) ->
         "UPDATE log SET namespace = 9 WHERE batch = 11": 11,
         "UPDATE log SET now = now + 1 WHERE batch = 7": 7,
         "UPDATE log SET pages = 'x' WHERE batch = 7": 7,
+        "UPDATE namespaces SET header = replace(header, '0.8', '0.8 ')": 1,
     }.items():
         path.write_bytes(content)
         with sqlite3.connect(path) as connection:
@@ -561,6 +562,17 @@ def test_a_damaged_batch_is_named(path: Path, whole: tuple[bytes, list[Any]]) ->
         connection.close()
         with pytest.raises(IndexFailure, match=f"is damaged: batch {batch} of 11 .*before it are"):
             Deduper(str(path))
+
+
+def test_a_damaged_header_is_noticed(path: Path, whole: tuple[bytes, list[Any]]) -> None:
+    """Settings that cannot be read are damage, whoever asks for them."""
+    assert whole
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE namespaces SET header = 'x'")
+    connection.close()
+    for ask in (Deduper, lambda at: SqliteIndex.stored_settings(at, "default")):
+        with pytest.raises(IndexFailure, match="is damaged: namespace 'default' has no header"):
+            ask(f"sqlite:///{path}")
 
 
 def test_a_cut_file_is_noticed(path: Path, whole: tuple[bytes, list[Any]]) -> None:

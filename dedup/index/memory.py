@@ -66,7 +66,7 @@ SWEEPS = 4
 """Passes over everything within `expire_after`: what has expired takes room for a quarter more."""
 UNKNOWN_PAGE = 0xFFFFFFFE
 """The page number of a lookup under an id that the index does not know."""
-CHUNK = 1 << 16
+CHUNK = 1 << 13
 """Pages or originals of one change that tells what a compacted index keeps."""
 
 
@@ -245,7 +245,7 @@ class MemoryIndex:
             tables = self._tables
             words, halves = tables.arena.view(np.uint32), tables.arena.view(np.uint16)
             entries = self._log.entries[: self._log.used]
-            ids = np.unique(entries[entries < REPEAT_ENTRY]).astype(np.int64)
+            ids = np.sort(entries[entries < REPEAT_ENTRY]).astype(np.int64)  # each has one owner
             taken = tables.tags > 0
             postings = tables.ids[taken].astype(np.uint64) << np.uint64(32) | tables.tags[taken]
             postings.sort()

@@ -6,6 +6,7 @@ and headers, and nothing of what they say.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -27,8 +28,9 @@ APPLICATION_ID = 0x64647570
 """`ddup`, in the file's `application_id`."""
 PATIENCE = 60.0
 """Seconds to wait for whoever writes another namespace of the file."""
-CHECKPOINT_PAGES = 4000
-"""Pages (16 MB) in the write-ahead log before they are moved into the file."""
+CHECKPOINT_PAGES = 16_000
+"""Pages (64 MB) in the write-ahead log before a commit moves them into the file, and waits for the
+disk."""
 
 
 def is_index_file(header: bytes) -> bool:
@@ -99,7 +101,14 @@ class IndexFile:
             row = self._connection.execute(query, (namespace,)).fetchone()
         if row is None:
             return None
-        return Log(namespace, *row)
+        try:
+            log = Log(namespace, *row)
+            json.loads(log.header)
+        except (TypeError, ValueError) as error:
+            raise IndexFailure(
+                f"{self.path} is damaged: namespace {namespace!r} has no header; {_LOST}"
+            ) from error
+        return log
 
     def make(self, namespace: str, header: str) -> None:
         """Make the log of a namespace, unless there is one."""
@@ -144,8 +153,7 @@ class IndexFile:
         """What to tell of a log whose first so many batches are whole."""
         return IndexFailure(
             f"{self.path} is damaged: batch {batch + 1:,} of {log.batches:,} of namespace "
-            f"{log.name!r} {why}; the {batch:,} before it are whole. Take a copy of the file from "
-            "before, or remove it and check the pages again"
+            f"{log.name!r} {why}; the {batch:,} before it are whole. {_LOST.capitalize()}"
         )
 
     def append(self, log: Log, rows: Iterable[Row]) -> None:
@@ -289,25 +297,19 @@ class IndexFile:
         return kind(f"{self.path} {remedy} ({error})")
 
 
+_PERMISSIONS = "see to the permissions of it and of its folder"
+_LOST = "take a copy from before, or remove it and check the pages again"
 _REMEDIES: tuple[tuple[str, type[IndexFailure], str], ...] = (
     ("SQLITE_NOTADB", IndexFailure, "is no index of dedup's: give another path"),
-    (
-        "SQLITE_CORRUPT",
-        IndexFailure,
-        "is damaged: take a copy from before, or remove it and check the pages again",
-    ),
+    ("SQLITE_CORRUPT", IndexFailure, f"is damaged: {_LOST}"),
     ("SQLITE_FULL", IndexFullError, "has no room left on its disk, and is as it was before"),
     (
         "SQLITE_IOERR",
         IndexFailure,
         "is as it was before, and cannot be read or written: see to its disk and its limits",
     ),
-    ("SQLITE_READONLY", IndexFailure, "cannot be written to: see to its permissions"),
-    (
-        "SQLITE_CANTOPEN",
-        IndexFailure,
-        "cannot be opened: see to the permissions of it and of its folder",
-    ),
+    ("SQLITE_READONLY", IndexFailure, f"cannot be written to: {_PERMISSIONS}"),
+    ("SQLITE_CANTOPEN", IndexFailure, f"cannot be opened: {_PERMISSIONS}"),
     ("SQLITE_BUSY", IndexFailure, "is in use by another program for too long"),
     ("SQLITE_TOOBIG", IndexFullError, "cannot take so much at once: check fewer pages at a time"),
     ("", IndexFailure, "cannot do what was asked"),
@@ -344,7 +346,8 @@ def _is_damage(error: Exception) -> bool:
 
 def _reader_mode(path: str) -> str:
     """How SQLite is to open a file that will not be changed."""
-    if os.access(Path(path).parent, os.W_OK) and os.access(path, os.W_OK):
+    is_free = not Path(f"{path}-lock").exists()
+    if is_free and os.access(Path(path).parent, os.W_OK) and os.access(path, os.W_OK):
         return "rw"  # so that what SQLite keeps beside it goes when it is closed
     # Without what a writer keeps beside it there is no writer, and SQLite need not look for one.
     return "ro" if Path(f"{path}-wal").exists() else "ro&immutable=1"
