@@ -34,7 +34,7 @@ from dedup import (
     detector,
 )
 from dedup.cli import run
-from dedup.index import is_path, memory, sqlite
+from dedup.index import is_path, memory, sqlite, sqlite_checkpoint
 from dedup.index.memory import MemoryIndex
 from dedup.index.sqlite import SqliteIndex
 from dedup.index.sqlite_file import IndexFile, is_index_file
@@ -267,6 +267,8 @@ def test_values_in_several_rows(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 WORKER = """
 import json, sys
 from dedup import Deduper
+from dedup.index import sqlite_checkpoint
+sqlite_checkpoint.ENOUGH_BYTES = 100_000  # some checkpoints are under way
 path, pages, batch, compacts = sys.argv[1:]
 deduper = Deduper(path)
 with open(pages) as file:
@@ -722,6 +724,28 @@ def test_no_room_for_a_compaction(path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert deduper.check(*pages[4]).repeats
     with Deduper(str(path)) as deduper:
         assert totals(deduper) == said
+
+
+def test_checkpoints_beside_the_writer(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The write-ahead log is moved into the file now and then, and does not grow for ever."""
+    monkeypatch.setattr(sqlite_checkpoint, "ENOUGH_BYTES", 100_000)
+    pages = many_pages(300)
+    largest = 0
+    with Deduper(str(path)) as deduper, Deduper() as plain:
+        index = deduper._index
+        assert isinstance(index, SqliteIndex)
+        assert index._file
+        for at in range(0, len(pages), 3):
+            assert list(deduper.check_many(pages[at : at + 3]))
+            if running := index._file._checkpoints._thread:
+                running.join()
+            largest = max(largest, Path(f"{path}-wal").stat().st_size)
+        list(plain.check_many(pages))
+        wanted = totals(plain)
+        assert deduper.stats().disk_bytes > 2 * largest
+    assert 0 < largest < 200_000
+    with Deduper(str(path)) as deduper:
+        assert totals(deduper) == wanted
 
 
 # ---- how it is named, and the command line -------------------------------------------------------

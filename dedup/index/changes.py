@@ -166,7 +166,11 @@ def gather(
     values: npt.NDArray[T], starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
 ) -> npt.NDArray[T]:
     """`values[start : start + count]` of every row, back to back."""
-    ends = np.cumsum(counts)
-    places = np.repeat(starts - ends + counts, counts)
-    places += np.arange(len(places))
-    return values[places]
+    if not len(starts):
+        return values[:0]
+    # Most rows begin where the one before ends: those are copied together.
+    ends = starts + counts
+    breaks = np.flatnonzero(starts[1:] != ends[:-1])
+    firsts = starts[np.append(0, breaks + 1)].tolist()
+    lasts = ends[np.append(breaks, len(ends) - 1)].tolist()
+    return np.concatenate([values[a:b] for a, b in zip(firsts, lasts, strict=True)])

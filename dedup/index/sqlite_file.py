@@ -20,6 +20,7 @@ from xxhash import xxh3_64
 
 from dedup.errors import IndexFailure, IndexFullError
 from dedup.index.header import refuse_version
+from dedup.index.sqlite_checkpoint import LARGEST_LOG, PAGE, Checkpoints
 from dedup.index.sqlite_rows import Row
 
 FORMAT_VERSION = 1
@@ -28,9 +29,6 @@ APPLICATION_ID = 0x64647570
 """`ddup`, in the file's `application_id`."""
 PATIENCE = 60.0
 """Seconds to wait for whoever writes another namespace of the file."""
-CHECKPOINT_PAGES = 16_000
-"""Pages (64 MB) in the write-ahead log before a commit moves them into the file, and waits for the
-disk."""
 
 
 def is_index_file(header: bytes) -> bool:
@@ -81,6 +79,7 @@ class IndexFile:
         _refuse_place(path, read_only=read_only)
         with self._translated():
             self._connection = self._connect(read_only=read_only)
+        self._checkpoints = Checkpoints(lambda: self._connect(read_only=False))
         try:
             with self._translated():
                 self._begin(read_only=read_only)
@@ -163,7 +162,10 @@ class IndexFile:
             IndexFullError: there is no room; nothing was written.
             IndexFailure: the file cannot be written to; nothing was.
         """
-        self._write(log, rows, log.batches, log.checksum, log.size)
+        before = log.size
+        self._write(log, rows, log.batches, log.checksum, before)
+        with suppress(sqlite3.Error):  # it is written, whatever becomes of this
+            self._checkpoints.wrote(log.size - before, self._connection)
 
     def replace(self, log: Log, rows: Iterable[Row]) -> None:
         """Write rows in place of a log, and give back the room that is left.
@@ -173,6 +175,7 @@ class IndexFile:
             IndexFailure: the file cannot be written to; the log is as it was.
         """
         self._write(log, rows, 0, log.start, 0, replace=True)
+        self._checkpoints.wait()
         # What follows may fail, or be left to a later time: the log is whole either way.
         with suppress(sqlite3.OperationalError):
             # Steps are done as rows are asked for.
@@ -189,6 +192,7 @@ class IndexFile:
 
     def close(self) -> None:
         """Close it; whoever closes it last moves the write-ahead log into it."""
+        self._checkpoints.wait()
         with self._translated():
             self._connection.close()
 
@@ -207,7 +211,7 @@ class IndexFile:
         run = self._connection.execute
         if not read_only:
             run("PRAGMA synchronous = NORMAL")
-            run(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            run(f"PRAGMA wal_autocheckpoint = {LARGEST_LOG // PAGE}")
             if self._is_empty():
                 self._make_tables()
         if read_only and self._is_empty():
