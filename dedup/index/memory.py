@@ -246,6 +246,8 @@ class MemoryIndex:
             words, halves = tables.arena.view(np.uint32), tables.arena.view(np.uint16)
             entries = self._log.entries[: self._log.used]
             ids = np.sort(entries[entries < REPEAT_ENTRY]).astype(np.int64)  # each has one owner
+            if len(ids) != tables.state[ORIGINALS]:
+                raise ValueError("there are originals that no page owns: a bug in dedup")
             taken = tables.tags > 0
             postings = tables.ids[taken].astype(np.uint64) << np.uint64(32) | tables.tags[taken]
             postings.sort()
