@@ -49,6 +49,12 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "crawl.dedup"
 
 
+@pytest.fixture(autouse=True)
+def _still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time stands still, so that two indexes see blocks at the same time."""
+    monkeypatch.setattr(detector, "time", Clock())
+
+
 def memory_of(deduper: Deduper) -> MemoryIndex:
     """The index in memory of a deduper over any of the two."""
     index = deduper._index
