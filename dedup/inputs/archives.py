@@ -26,6 +26,9 @@ from dedup.model import Page
 HEAD = 1 << 16
 """Bytes that the headers of a record, or of the response in it, may have."""
 
+NO_PAGES = ("dns:", "filedesc:", "metadata:", "urn:", "whois:")
+"""Beginnings of target URIs under which crawlers keep their notes: logs, settings, page texts."""
+
 _VERSION = re.compile(rb"WARC/\d+\.\d+[ \t]*\r?\n")
 _ARC = re.compile(
     rb"([A-Za-z][A-Za-z0-9+.-]*:[^\r\n]*) (\S+) (\d{8,17}|null|-) (\S*)(?: [^\r\n]*?)? +(\d+)"
@@ -120,7 +123,7 @@ class Archive:
         if arc := _ARC.fullmatch(self._line):
             self._number += 1
             uri, kind, length = (part.decode("utf-8", "replace") for part in arc.group(1, 4, 5))
-            is_page = not uri.startswith(("filedesc:", "dns:"))
+            is_page = not uri.startswith(NO_PAGES)
             return Record(
                 self._number,
                 offset,
@@ -140,16 +143,17 @@ class Archive:
             lines.append(self._line)
             size += len(self._line)
             self._next_line()
-        head = headers(lines)
+        head = headers(b"".join(lines))
         length = head.get("content-length", "")
         if not self._line or not (length.isascii() and length.isdigit()):
             return None
+        uri = head.get("warc-target-uri", "").strip("<> ")
         return Record(
             self._number,
             offset,
             int(length),
-            head.get("warc-type", "").lower(),
-            head.get("warc-target-uri", "").strip("<> "),
+            _PASSED_OVER if uri.startswith(NO_PAGES) else head.get("warc-type", "").lower(),
+            uri,
             head.get("content-type", ""),
             cut="warc-truncated" in head,
         )
@@ -214,10 +218,10 @@ class Archive:
         self._at += len(self._line)
 
     def _skip_blank(self) -> int:
-        """Go past blank lines; how many there were."""
+        """Go past blank lines; how many there were, with their ends."""
         count = 0
         while self._line and not self._line.strip():
-            count += 1
+            count += self._line.endswith(b"\n")
             self._next_line()
         return count
 

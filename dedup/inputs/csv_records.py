@@ -16,7 +16,7 @@ from typing import Any, Self
 from dedup.errors import InputError
 from dedup.inputs.lines import STEP
 from dedup.inputs.model import Reading, UnreadPage
-from dedup.inputs.records import Records
+from dedup.inputs.records import Records, undecoded
 from dedup.inputs.unpack import Stream
 from dedup.model import Page
 
@@ -66,7 +66,7 @@ def read_table(
                 f" {len(header):,}: correct that row",
             )
         else:
-            yield records.page({name: row[place] for name, place in places}, number)
+            yield records.page({name: undecoded(row[place]) for name, place in places}, number)
 
 
 class _Rows:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import BinaryIO
 
 from dedup.errors import InputError
@@ -81,8 +81,8 @@ class Inputs:
     def _read(self, found: Found) -> Iterator[Page | UnreadPage]:
         path = found.path
         name = self.stdin_name if path == STDIN else path
-        if path != STDIN and not remote.is_url(path):
-            name = PurePath(path).as_posix()
+        if found.named and path != STDIN and not remote.is_url(path):
+            name = PurePath(path).as_posix()  # what a walk found is in that form already
         try:
             with self._open(path) as raw:
                 if raw.identity in self.exclude:
@@ -108,7 +108,7 @@ class Inputs:
             with remote.open_url(path) as file, self._meter.measuring(file, None) as raw:
                 yield raw
         else:
-            with Path(path).open("rb", buffering=0) as file:
+            with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - twice as fast as Path
                 status = os.fstat(file.fileno())
                 with self._meter.measuring(file, status.st_size) as raw:
                     raw.identity = status.st_dev, status.st_ino

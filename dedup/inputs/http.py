@@ -11,6 +11,7 @@ import re
 import zlib
 from collections.abc import Callable, Mapping
 from email.message import Message
+from functools import lru_cache
 from typing import Any
 
 from dedup.errors import InputError
@@ -45,26 +46,27 @@ def split_head(block: bytes) -> tuple[int | None, dict[str, str], int]:
         return None, {}, 0
     end = _END.search(block)
     head = block[: end.start()] if end else block
-    return int(status[1]), headers(head.split(b"\n")[1:]), end.end() if end else len(block)
+    return int(status[1]), headers(head[status.end() :]), end.end() if end else len(block)
 
 
-def headers(lines: list[bytes]) -> dict[str, str]:
+def headers(head: bytes) -> dict[str, str]:
     """Header lines by name in lower case, folded ones joined, the first of several."""
     found: dict[str, str] = {}
     last = ""
-    for line in lines:
-        if line[:1] in {b" ", b"\t"} and last:
-            found[last] += " " + line.decode("utf-8", "replace").strip()
+    for line in head.decode("utf-8", "replace").split("\n"):
+        if line[:1] in {" ", "\t"}:
+            if last:
+                found[last] += " " + line.strip()
             continue
-        name, colon, value = line.partition(b":")
-        last = name.decode("latin-1").strip().lower()
-        if colon and last not in found:
-            found[last] = value.decode("utf-8", "replace").strip()
-        elif not colon or last in found:
-            last = ""
+        name, colon, value = line.partition(":")
+        name = name.strip().lower()
+        last = name if colon and name not in found else ""
+        if last:
+            found[last] = value.strip()
     return found
 
 
+@lru_cache(1024)
 def content_type(value: str) -> tuple[str, str | None]:
     """The type in lower case and the charset that it declares, if any."""
     kind = value.partition(";")[0].strip().lower()

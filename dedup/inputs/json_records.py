@@ -12,12 +12,13 @@ import codecs
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from dedup.inputs.lines import lines
 from dedup.inputs.model import Reading, UnreadPage
-from dedup.inputs.records import Records
+from dedup.inputs.records import Records, undecoded
 from dedup.inputs.unpack import Stream
 from dedup.model import Page
 
@@ -67,7 +68,7 @@ def decoder() -> Callable[[bytes], Any]:
     def decode(line: bytes) -> Any:
         try:
             return fast(line)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return _decode(line)
 
     return decode
@@ -75,7 +76,7 @@ def decoder() -> Callable[[bytes], Any]:
 
 def _decode(line: bytes) -> Any:
     try:
-        return json.loads(line.decode())
+        return json.loads(line.decode().rstrip())
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
 
@@ -84,7 +85,7 @@ def _reason(error: ValueError) -> str:
     if isinstance(error, UnicodeDecodeError):
         return f"byte {error.start + 1:,} is no UTF-8"
     if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg.lower()} at character {error.pos + 1:,}"
+        return f"{error.msg.lower().removesuffix(' at')} at character {error.pos + 1:,}"
     return str(error)
 
 
@@ -103,46 +104,48 @@ def read_json(
         reading: the limit.
         whole: whether the stream is whole so far.
     """
-    text = _Text(stream)
     number = 0
+    try:
+        for value in _values(_Text(stream), reading.max_bytes):
+            number += 1
+            page = records.page(value, number)
+            if isinstance(page, Page) and isinstance(page.content, str):
+                page = replace(page, content=undecoded(page.content))
+            yield page
+    except (ValueError, RecursionError) as error:
+        if whole():
+            reason = _reason(error) if isinstance(error, ValueError) else "nested too deeply"
+            yield records.unread(
+                number + 1,
+                f"is no JSON ({reason}), and what follows it in the file was not read: correct it,"
+                " or write JSON Lines, where a bad line costs that line",
+            )
+
+
+def _values(text: _Text, limit: int) -> Iterator[Any]:
+    """The values of a text, and the elements of the arrays in their places.
+
+    Raises:
+        ValueError: what comes next is none.
+    """
     inside = after = False  # an array; a value in it, so that a comma or its end comes next
-    while True:
-        mark = text.peek()
-        if not mark:
-            if inside and whole():
-                yield records.unread(
-                    number + 1,
-                    "is missing: the file ends in the middle of an array; fetch it again",
-                )
-            return
+    while mark := text.peek():
         if not inside and mark == "[":
             text.take()
             inside, after = True, False
         elif inside and mark == "]":
             text.take()
             inside = False
-        elif inside and after and mark == ",":
+        elif inside and after:
+            if mark != ",":
+                raise ValueError(f"{mark!r} where a comma or the end of the array must be")
             text.take()
             after = False
         else:
-            number += 1
-            try:
-                if inside and after:
-                    raise json.JSONDecodeError("Expecting ',' or ']'", "", 0)
-                value = text.value(reading.max_bytes)
-            except (ValueError, RecursionError) as error:
-                if whole():
-                    reason = (
-                        _reason(error) if isinstance(error, ValueError) else "nested too deeply"
-                    )
-                    yield records.unread(
-                        number,
-                        f"is no JSON ({reason}), and what follows it in the file was not read:"
-                        " correct it, or write JSON Lines, where a bad line costs that line",
-                    )
-                return
             after = True
-            yield records.page(value, number)
+            yield text.value(limit)
+    if inside:
+        raise ValueError("the file ends in the middle of the array")
 
 
 class _Text:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import PurePath
 from typing import Literal, TypeAlias, get_args
 
 from dedup.model import Format
@@ -50,8 +49,15 @@ _ARCHIVE = re.compile(rb"WARC/\d|filedesc://")
 
 def suffix_of(name: str) -> str:
     """The suffix that tells what a file holds, in lower case, without that of its compression."""
-    path = PurePath(name.lower())
-    return PurePath(path.stem).suffix if path.suffix in PACKED else path.suffix
+    # Not pathlib: this is asked of every file of a folder, several times.
+    name = name.lower().removesuffix("/").rpartition("/")[2]
+    name = name.lstrip(".")
+    for packed in PACKED:
+        if name.endswith(packed):
+            name = name.removesuffix(packed)
+            break
+    _, dot, suffix = name.rpartition(".")
+    return dot + suffix if dot else ""
 
 
 def format_of(name: str) -> Format:

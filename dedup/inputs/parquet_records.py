@@ -146,8 +146,5 @@ def _values(column: Any) -> list[Any]:
     try:
         values: list[Any] = column.to_pylist()
     except UnicodeDecodeError:
-        return [
-            value if value is None else value.decode("utf-8", "surrogateescape")
-            for value in column.cast(pa.binary()).to_pylist()
-        ]
+        values = column.cast(pa.binary()).to_pylist()
     return values

@@ -7,7 +7,7 @@ nothing of paths.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import cast
 
 from dedup.errors import InputError
@@ -31,6 +31,9 @@ from dedup.inputs.parquet_records import read_parquet, spooled
 from dedup.inputs.records import Records
 from dedup.inputs.unpack import BUFFER, Stream, Unpacked, codec_of
 from dedup.model import Format, Page
+
+NAMED_ERRORS = 100
+"""Records of a file that are named when they cannot be read; the others are counted."""
 
 
 def read(
@@ -72,13 +75,34 @@ def read(
     if kind == "parquet":
         yield from _parquet(raw, stream, unpacked, reading, packed=codec is not None)
         return
-    count = 0
-    for item in _records(kind, stream, unpacked, reading):
-        count += isinstance(item, Page)
-        yield item
+    count = yield from _not_too_many_errors(_records(kind, stream, unpacked, reading), name)
     if unpacked.damage:
         pages = "1 page" if count == 1 else f"{count:,} pages"
-        yield UnreadPage(name, InputError(f"{unpacked.damage}; {pages} before that are judged"))
+        yield UnreadPage(name, InputError(f"{unpacked.damage}; {pages} before that were read"))
+
+
+def _not_too_many_errors(
+    items: Iterator[Page | UnreadPage], name: str
+) -> Generator[Page | UnreadPage, None, int]:
+    """The items of a file, of what is wrong with it the first hundred; returns how many are pages.
+
+    A file of millions of records without a text would else be a report of millions of errors.
+    """
+    pages = unread = 0
+    for item in items:
+        if isinstance(item, UnreadPage):
+            unread += 1
+            if unread > NAMED_ERRORS:
+                continue
+        else:
+            pages += 1
+        yield item
+    if unread > NAMED_ERRORS:
+        more = unread - NAMED_ERRORS
+        yield UnreadPage(
+            name, InputError(f"{name!r}: {more:,} more records are not read, as those named before")
+        )
+    return pages
 
 
 def _is_own(begins: bytes, name: str, *, named: bool) -> bool:
@@ -119,7 +143,7 @@ def _parquet(
     records = Records(unpacked.name, reading)
     if not packed and raw.seekable():
         raw.seek(0)
-        yield from read_parquet(raw, records)
+        yield from _not_too_many_errors(read_parquet(raw, records), unpacked.name)
         return
     with spooled(stream, unpacked, packed=packed) as file:
-        yield from read_parquet(file, records)
+        yield from _not_too_many_errors(read_parquet(file, records), unpacked.name)

@@ -90,8 +90,6 @@ class Records:
             page_id = own_name
         if site and "://" not in page_id:
             page_id = f"{site.rstrip('/')}/{page_id.lstrip('/')}"
-        if isinstance(text, str):
-            text = undecoded(text)
         if len(text) > self._reading.max_bytes:
             return self.too_large(number)
         return Page(text, page_id, TEXT_FIELDS.get(field, "auto"))
@@ -137,14 +135,14 @@ class Records:
 
     def _id(self, record: Mapping[str, Any]) -> str | None:
         for field in self._ids:
-            value = _value(record, field)
+            value = _as_text(_value(record, field))
             if value is _MISSING and self._fields.id:
                 raise InputError(_no_field("--id-field", field, record))
             if isinstance(value, str) and value:
                 return value
             if isinstance(value, int) and not isinstance(value, bool):
                 return str(value)
-            if self._fields.id and value not in {None, ""}:
+            if self._fields.id and value is not None and value != "":
                 raise InputError(
                     f"has a {type(value).__name__} in its field {field!r}, and no id: name another"
                     " with --id-field"
@@ -155,7 +153,7 @@ class Records:
         field = self._fields.site
         if field is None:
             return None
-        value = _value(record, field)
+        value = _as_text(_value(record, field))
         if value is _MISSING:
             raise InputError(_no_field("--site-field", field, record))
         return None if value is None else str(value)
@@ -186,6 +184,10 @@ def _value(record: Mapping[str, Any], field: str) -> Any:
     for part in field.split("."):
         inner = inner.get(part, _MISSING) if isinstance(inner, Mapping) else _MISSING
     return inner
+
+
+def _as_text(value: Any) -> Any:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
 
 
 def _no_text(fields: Fields, record: Mapping[str, Any]) -> str:
