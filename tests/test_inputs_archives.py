@@ -142,7 +142,7 @@ RAW_DEFLATE = DEFLATED.compress(BODY) + DEFLATED.flush()
         ({"Content_Encoding": "zstd"}, BODY),
     ],
 )
-def test_bodies_are_decoded(headers: dict[str, str], stored: bytes, tmp_path: Path) -> None:
+def test_bodies_are_decoded(headers: dict[str, Any], stored: bytes, tmp_path: Path) -> None:
     """Chunks and codings are undone, and passed over where the crawler stored the body decoded."""
     record = WarcRecord(response(stored, **headers))
     pages, unread = items_of(bytes(record), tmp_path / "a.warc")
@@ -162,7 +162,7 @@ def test_bodies_are_decoded(headers: dict[str, str], stored: bytes, tmp_path: Pa
         ({"Transfer_Encoding": "chunked"}, chunked(BODY)[:-20], "without its end"),
     ],
 )
-def test_damaged_bodies(headers: dict[str, str], stored: bytes, said: str, tmp_path: Path) -> None:
+def test_damaged_bodies(headers: dict[str, Any], stored: bytes, said: str, tmp_path: Path) -> None:
     """A body that cannot be decoded is named, and the next one read; one cut by choice is read."""
     record = WarcRecord(response(stored, **headers), "https://example.org/bad")
     pages, unread = items_of(bytes(record) + bytes(PAGES[0]), tmp_path / "a.warc")
