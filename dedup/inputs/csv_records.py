@@ -104,6 +104,8 @@ class _Rows:
                 return InputError(f"is no row ({error}): correct it")
             if row is None or self._cut:  # a cut is reported as the file's
                 return None
+        if self._ended and not self._whole():
+            return None
         if self._ended:
             return InputError(
                 "opens a quote that nothing closes, and all of the file from there on is in it:"

@@ -40,12 +40,14 @@ class Metered:
 
     def __init__(self, file: Any, meter: Meter, most: int | None) -> None:
         self._file, self._meter, self._most = file, meter, most
+        # From a pipe, what is there: who writes slowly is not waited for until a buffer is full.
+        self._read = getattr(file, "read1", file.read)
         self.identity = (-1, -1)
         self.closed = False
 
     def read(self, size: int = -1) -> bytes:
         """At most so many bytes; none at the end."""
-        part: bytes = self._file.read(size) or b""
+        part: bytes = self._read(size) or b""
         position = self._meter.position + len(part)
         self._meter.position = position if self._most is None else min(position, self._most)
         return part

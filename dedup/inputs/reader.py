@@ -51,14 +51,13 @@ def read(
     Raises:
         InputError: it cannot be read at all.
     """
-    start = raw.read(LOOK)
+    start = read_up_to(raw, LOOK)
     codec = codec_of(start, suffixes)
     kind = cast("Kind | None", reading.kind) or kind_of(suffixes)
     if codec is None and kind in PAGES and len(start) < LOOK:
         # Most files of a folder are small pages: no layers for these.
-        content = start + read_up_to(raw, reading.max_bytes + 1 - len(start))
-        if not _is_own(content, name, named=named):
-            yield _page(content, name, reading, suffixes)
+        if not _is_own(start, name, named=named):
+            yield _page(start, name, reading, suffixes)
         return
     unpacked = Unpacked(raw, start, codec, name)
     stream = io.BufferedReader(unpacked, BUFFER)

@@ -55,7 +55,7 @@ def expand(url: str, kind: str | None) -> Iterator[tuple[str, bool]]:
             yield url, True
             return
         path = filesystem._strip_protocol(url)  # noqa: SLF001 - fsspec's way to do it
-        if _GLOB.search(path):
+        if _GLOB.search(path) and not filesystem.exists(path):
             found = [
                 (name, True)
                 for name, entry in sorted(filesystem.glob(path, detail=True).items())
