@@ -138,24 +138,25 @@ class Archive:
         self._number += 1
         lines: list[bytes] = []
         size = 0
-        self._next_line()
-        while self._line.strip() and size < HEAD:
-            lines.append(self._line)
-            size += len(self._line)
-            self._next_line()
+        readline = self._stream.readline
+        while (line := readline(HEAD)) and line not in {b"\r\n", b"\n"} and size < HEAD:
+            lines.append(line)
+            size += len(line)
+        self._line = line
+        self._at += size + len(line)
         head = headers(b"".join(lines))
-        length = head.get("content-length", "")
+        length = head.get(b"content-length", "")
         if not self._line or not (length.isascii() and length.isdigit()):
             return None
-        uri = head.get("warc-target-uri", "").strip("<> ")
+        uri = head.get(b"warc-target-uri", "").strip("<> ")
         return Record(
             self._number,
             offset,
             int(length),
-            _PASSED_OVER if uri.startswith(NO_PAGES) else head.get("warc-type", "").lower(),
+            _PASSED_OVER if uri.startswith(NO_PAGES) else head.get(b"warc-type", "").lower(),
             uri,
-            head.get("content-type", ""),
-            cut="warc-truncated" in head,
+            head.get(b"content-type", ""),
+            cut=b"warc-truncated" in head,
         )
 
     def _block(self, record: Record) -> tuple[Page | UnreadPage | None, int]:
@@ -164,11 +165,11 @@ class Archive:
             return None, self._skip(record.length)
         start = self._read(min(record.length, HEAD))
         status: int | None = None
-        head: dict[str, str] = {}
+        head: dict[bytes, str] = {}
         begins = 0
         if record.type == "response":
             status, head, begins = split_head(start)
-        declared = head.get("content-type", "") if status else record.content_type
+        declared = head.get(b"content-type", "") if status else record.content_type
         kind, charset = content_type(declared)
         page_format = FORMATS.get(kind)
         if not kind and _is_text(start[begins:]):

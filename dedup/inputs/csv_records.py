@@ -89,23 +89,14 @@ class _Rows:
 
     def next(self) -> list[str] | InputError | None:
         """The next row that is not blank; what is wrong with it; or None at the end."""
-        row: list[str] | None = []
-        while not row:
-            self.line = self._read + 1
-            self._row_bytes = self._quotes = 0
-            try:
-                row = next(self._reader, None)
-            except _TooLarge:
-                return InputError(
-                    f"has more than {self._limit / 1e6:g} MB: look for a quote that is not closed,"
-                    " or raise --max-page-mb"
-                )
-            except csv.Error as error:
-                return InputError(f"is no row ({error}): correct it")
-            if row is None or self._cut:  # a cut is reported as the file's
-                return None
-        if self._ended and not self._whole():
+        row: list[str] | InputError | None = []
+        while row == []:
+            row = self._next()
+        # A row that the end of a damaged stream cut is no row; the damage is told elsewhere.
+        if self._cut or (self._ended and not self._whole()):
             return None
+        if not isinstance(row, list):
+            return row
         if self._ended:
             return InputError(
                 "opens a quote that nothing closes, and all of the file from there on is in it:"
@@ -114,6 +105,19 @@ class _Rows:
         if any("\0" in field for field in row):
             return InputError("has NUL characters: write the file again, in UTF-8")
         return row
+
+    def _next(self) -> list[str] | InputError | None:
+        self.line = self._read + 1
+        self._row_bytes = self._quotes = 0
+        try:
+            return next(self._reader, None)
+        except _TooLarge:
+            return InputError(
+                f"has more than {self._limit / 1e6:g} MB: look for a quote that is not closed, or"
+                " raise --max-page-mb"
+            )
+        except csv.Error as error:
+            return InputError(f"is no row ({error}): correct it")
 
     def __iter__(self) -> Self:
         """Itself."""

@@ -33,10 +33,12 @@ piece of a page."""
 
 _STATUS = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+(\d{3})")
 _END = re.compile(rb"\r?\n\r?\n")
+_FOLD = re.compile(rb"\r?\n[ \t]+")
+_HEADER = re.compile(rb"^([!-9;-~]+)[ \t]*:[ \t]*([^\r\n]*)", re.MULTILINE)
 _CHUNK = re.compile(rb"[0-9A-Fa-f]{1,8}")
 
 
-def split_head(block: bytes) -> tuple[int | None, dict[str, str], int]:
+def split_head(block: bytes) -> tuple[int | None, dict[bytes, str], int]:
     """Status, headers (names in lower case, the first of each) and where the body begins.
 
     The status is None where the block is no HTTP response.
@@ -49,21 +51,13 @@ def split_head(block: bytes) -> tuple[int | None, dict[str, str], int]:
     return int(status[1]), headers(head[status.end() :]), end.end() if end else len(block)
 
 
-def headers(head: bytes) -> dict[str, str]:
+def headers(head: bytes) -> dict[bytes, str]:
     """Header lines by name in lower case, folded ones joined, the first of several."""
-    found: dict[str, str] = {}
-    last = ""
-    for line in head.decode("utf-8", "replace").split("\n"):
-        if line[:1] in {" ", "\t"}:
-            if last:
-                found[last] += " " + line.strip()
-            continue
-        name, colon, value = line.partition(":")
-        name = name.strip().lower()
-        last = name if colon and name not in found else ""
-        if last:
-            found[last] = value.strip()
-    return found
+    if b"\n " in head or b"\n\t" in head:
+        head = _FOLD.sub(b" ", head)
+    found = _HEADER.findall(head)
+    found.reverse()
+    return {name.lower(): value.rstrip().decode("utf-8", "replace") for name, value in found}
 
 
 @lru_cache(1024)
@@ -78,7 +72,7 @@ def content_type(value: str) -> tuple[str, str | None]:
     return kind, charset.strip() or None if isinstance(charset, str) else None
 
 
-def decode_body(body: bytes, head: Mapping[str, str], limit: int, *, cut: bool) -> bytes:
+def decode_body(body: bytes, head: Mapping[bytes, str], limit: int, *, cut: bool) -> bytes:
     """A body without its transfer and content codings.
 
     Args:
@@ -90,9 +84,9 @@ def decode_body(body: bytes, head: Mapping[str, str], limit: int, *, cut: bool) 
     Raises:
         InputError: a coding that nothing here decodes, or damage.
     """
-    if "chunked" in head.get("transfer-encoding", "").lower():
+    if "chunked" in head.get(b"transfer-encoding", "").lower():
         body = _unchunk(body, cut=cut)
-    codings = [coding.strip().lower() for coding in head.get("content-encoding", "").split(",")]
+    codings = [coding.strip().lower() for coding in head.get(b"content-encoding", "").split(",")]
     for coding in reversed(codings):
         if coding in {"", "identity", "none", "utf-8"}:
             continue
