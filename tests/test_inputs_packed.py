@@ -22,11 +22,12 @@ from dedup.inputs.lines import read_up_to
 from dedup.inputs.unpack import BUFFER, CODECS, Unpacked, codec_of
 from dedup.model import Page
 
+CHECKED: dict[int, int] = {zstd.CompressionParameter.checksum_flag: 1}  # as the zstd command does
 PACK: dict[str, Callable[[bytes], bytes]] = {
     ".gz": gzip.compress,
     ".bz2": bz2.compress,
     ".xz": lambda content: lzma.compress(content, preset=0),
-    ".zst": zstd.compress,
+    ".zst": lambda content: zstd.compress(content, options=CHECKED),
 }
 TEXT = b"".join(b"%d lines and %d bytes\n" % (n, n * n) for n in range(3000))
 

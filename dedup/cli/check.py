@@ -222,8 +222,12 @@ def run(
         on_terminal = destination.to_stdout and console.is_terminal(sys.stdout)
         # Lines that stream to the same terminal would be torn by a progress line.
         torn = on_terminal and report_format != "text"
+        shown = not quiet and not torn
         progress = console.Progress(
-            shown=not quiet and not torn, rewritten=console.is_terminal(sys.stderr)
+            shown=shown,
+            rewritten=console.is_terminal(sys.stderr),
+            size=inputs.size if shown else None,
+            position=lambda: inputs.position,
         )
         stack.callback(progress.clear)
         colour = destination.to_stdout and console.has_colour(sys.stdout)

@@ -170,7 +170,9 @@ def find(
 def _process_stdin() -> BinaryIO:
     if sys.stdin is None:
         raise InputError("standard input is closed: pipe a page into dedup, or name a file")
-    return sys.stdin.buffer
+    # Unbuffered: a buffer reads on when Ctrl-C comes between two of its own reads.
+    raw: BinaryIO = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
+    return raw
 
 
 def _report_goes_here(name: str) -> InputError:

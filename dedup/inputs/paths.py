@@ -19,6 +19,7 @@ from dedup.errors import InputError
 from dedup.inputs import remote
 from dedup.inputs.errors import input_error
 from dedup.inputs.kinds import FORMATS, PACKED, PAGES, RECORDS, is_input
+from dedup.inputs.lines import read_up_to
 from dedup.inputs.model import STDIN, UnreadPage
 
 
@@ -206,10 +207,10 @@ def read_list(name: str, stdin: BinaryIO) -> list[str]:
     """
     try:
         if name == STDIN:
-            listed = stdin.read(MOST_LIST_BYTES + 1)
+            listed = read_up_to(stdin, MOST_LIST_BYTES + 1)
         else:
             with Path(name).open("rb") as file:
-                listed = file.read(MOST_LIST_BYTES + 1) if file.seekable() else file.read()
+                listed = read_up_to(file, MOST_LIST_BYTES + 1)
     except (OSError, ValueError) as error:
         raise input_error(name, error) from error
     if len(listed) > MOST_LIST_BYTES:
