@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,11 @@ def chunked(body: bytes, size: int = 100) -> bytes:
     """A body in chunks."""
     parts = [body[at : at + size] for at in range(0, len(body), size)]
     return b"".join(b"%x;ext=1\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+
+def checked_zstd(content: bytes) -> bytes:
+    """As the zstd command packs."""
+    return zstd.compress(content, options={int(zstd.CompressionParameter.checksum_flag): 1})
 
 
 DEFLATED = zlib.compressobj(wbits=-15)
@@ -276,22 +282,30 @@ def test_wrong_length(wrong: int, tmp_path: Path) -> None:
     assert "record 2 (https://example.org/bad, at byte" in said(unread)
 
 
-@pytest.mark.parametrize("length", ["", "many", "-5", "1_0"])
+@pytest.mark.parametrize("length", ["", "many", "-5", "1_0", "9" * 5000])
 def test_head_without_a_length(length: str, tmp_path: Path) -> None:
     """A record without a length is named, and the next one is read."""
-    bad = bytes(PAGES[0]).replace(b"Content-Length: ", b"Content-Length: %s;" % length.encode())
+    bad = bytes(PAGES[0]).replace(
+        b"Content-Length: ", b"Content-Length: %s\r\nX: " % length.encode()
+    )
     pages, unread = items_of(bad + bytes(PAGES[1]), tmp_path / "a.warc")
     assert [page.page for page in pages] == ["https://example.org/1"]
     assert "no whole record stands at its beginning" in said(unread)
 
 
-def test_wrong_bytes_in_a_member(tmp_path: Path) -> None:
-    """A record whose gzip member fails its checksum is no page, and the damage is named."""
-    parts = [gzip.compress(bytes(record), mtime=0) for record in PAGES]
-    parts[2] = parts[2][:-8] + bytes(8)
-    pages, unread = items_of(b"".join(parts), tmp_path / "a.warc.gz")
+@pytest.mark.parametrize(
+    ("compress", "name"),
+    [(gzip.compress, "a.warc.gz"), (bz2.compress, "a.warc.bz2"), (checked_zstd, "a.warc.zst")],
+)
+def test_wrong_bytes_in_a_member(
+    compress: Callable[[bytes], bytes], name: str, tmp_path: Path
+) -> None:
+    """A record whose member fails its checksum is no page, and those before it are."""
+    parts = [compress(bytes(record)) for record in PAGES]
+    parts[2] = parts[2][:-4] + bytes(byte ^ 0x55 for byte in parts[2][-4:])
+    pages, unread = items_of(b"".join(parts), tmp_path / name)
     assert [page.page for page in pages] == ["https://example.org/0", "https://example.org/1"]
-    assert "damaged gzip file" in said(unread)
+    assert " is a damaged " in said(unread)
     assert "2 pages before that were read" in said(unread)
 
 

@@ -119,6 +119,14 @@ def test_lists_of_paths(end: str) -> None:
     assert names(find([], files_from="-", stdin=piped)) == names(items)[1:]
 
 
+def test_list_with_a_path_that_cannot_be() -> None:
+    """A path that no file can have is reported in its place, and the rest is read."""
+    Path("list").write_text(f"{'x' * 5000}\ncrawl/a.html\n")
+    items = list(find([], files_from="list"))
+    assert names(items)[1:] == ["crawl/a.html"]
+    assert "cannot be read (file name too long)" in only_error(items[:1])
+
+
 @pytest.mark.parametrize(
     ("paths", "listed", "said"),
     [

@@ -31,12 +31,13 @@ NO_PAGES = ("dns:", "filedesc:", "metadata:", "urn:", "whois:")
 
 _VERSION = re.compile(rb"WARC/\d+\.\d+[ \t]*\r?\n")
 _ARC = re.compile(
-    rb"([A-Za-z][A-Za-z0-9+.-]*:[^\r\n]*) (\S+) (\d{8,17}|null|-) (\S*)(?: [^\r\n]*?)? +(\d+)"
+    rb"([A-Za-z][A-Za-z0-9+.-]*:[^\r\n]*) (\S+) (\d{8,17}|null|-) (\S*)(?: [^\r\n]*?)? +(\d{1,18})"
     rb"[ \t]*\r?\n"
 )
 """URL, address, time, type; ARC 2 has more; length. Some crawlers left spaces in URLs."""
 
 
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _PASSED_OVER = "passed over"
 
 
@@ -146,7 +147,7 @@ class Archive:
         self._at += size + len(line)
         head = headers(b"".join(lines))
         length = head.get(b"content-length", "")
-        if not self._line or not (length.isascii() and length.isdigit()):
+        if not self._line or not _LENGTH.fullmatch(length):
             return None
         uri = head.get(b"warc-target-uri", "").strip("<> ")
         return Record(

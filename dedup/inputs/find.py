@@ -96,7 +96,7 @@ class Inputs:
                     named=found.named,
                     suffixes=name if path == STDIN else remote.name_of(path),
                 )
-        except (OSError, InputError, ValueError) as error:
+        except (OSError, InputError) as error:
             yield UnreadPage(name, input_error(name, error))
 
     @contextmanager
@@ -108,7 +108,7 @@ class Inputs:
             with remote.open_url(path) as file, self._meter.measuring(file, None) as raw:
                 yield raw
         else:
-            with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - twice as fast as Path
+            with _open(path) as file:
                 status = os.fstat(file.fileno())
                 with self._meter.measuring(file, status.st_size) as raw:
                     raw.identity = status.st_dev, status.st_ino
@@ -165,6 +165,13 @@ def find(
         Reading(max_bytes, Fields(text_field, id_field, site_field), input_format),
         stdin,
     )
+
+
+def _open(path: str) -> io.FileIO:
+    try:
+        return open(path, "rb", buffering=0)  # noqa: PTH123 - twice as fast as Path
+    except ValueError as error:  # a zero byte in a path
+        raise input_error(path, error) from error
 
 
 def _process_stdin() -> BinaryIO:

@@ -196,7 +196,7 @@ class Unpacked(io.RawIOBase):
         name: of the file.
         damage: why the stream ended before its time, once it has; None: it is whole so far.
         packed_bytes: what was read of the packed stream.
-        corrupt: the damage is wrong bytes, not missing ones, so what came last may be wrong too.
+        corrupt: the damage is wrong bytes in a member that has given some, which may be wrong too.
     """
 
     def __init__(self, raw: Readable, start: bytes, codec: Codec | None, name: str) -> None:
@@ -219,6 +219,7 @@ class Unpacked(io.RawIOBase):
         self._member = codec.member() if codec else None
         self.packed_bytes = len(start)
         self._member_at = 0  # where the member begins that is being unpacked
+        self._given = False  # it has given bytes
 
     def is_whole(self) -> bool:
         """Whether nothing is known to be missing."""
@@ -255,6 +256,7 @@ class Unpacked(io.RawIOBase):
             if self._member.eof:
                 self._waiting = self._member.unused_data
             if part:
+                self._given = True
                 return part
         return b""
 
@@ -269,12 +271,13 @@ class Unpacked(io.RawIOBase):
         if not self._waiting or self.damage:
             return False
         self._member_at = self.packed_bytes - len(self._waiting)
+        self._given = False
         if not self._waiting.startswith(self._codec.magics):
             if any(magic.startswith(self._waiting) for magic in self._codec.magics):
                 self._ends_early()
             else:
                 self._damaged("other bytes after the end of a member")
-                self.corrupt = False  # what came before was checked
+                self.corrupt = False  # that member was checked
             return False
         self._member = self._codec.member()
         return True
@@ -306,7 +309,7 @@ class Unpacked(io.RawIOBase):
             )
 
     def _damaged(self, reason: str) -> None:
-        self.corrupt = True
+        self.corrupt = self._given
         self.damage = InputError(
             f"{self.name!r} is a damaged {self._kind} file ({reason}; the member begins at byte"
             f" {self._member_at:,}): fetch it again"
