@@ -165,6 +165,15 @@ def test_own_index_files(crawl: Path) -> None:
     assert names(find(["crawl"])) == EVERYTHING
 
 
+def test_baseline_is_no_input(capfd: pytest.CaptureFixture[str]) -> None:
+    """A baseline that a run wrote into the folder is passed over by the next; named, an error."""
+    options = ["--baseline", "crawl/known.json", "--update-baseline", "-q", "-o", "r.txt"]
+    assert run(["check", "crawl", *options]) == 0
+    assert names(find(["crawl"])) == EVERYTHING
+    assert "is a baseline of dedup's" in only_error(find(["crawl/known.json"]))
+    assert capfd.readouterr().err == ""
+
+
 def test_size_and_position() -> None:
     """Position grows to size while pages are read; size counts every file once."""
     inputs = find(["crawl", "crawl/a.html"])

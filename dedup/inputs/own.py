@@ -1,4 +1,4 @@
-"""dedup's own files by how they begin: its reports and its indexes are never pages.
+"""dedup's own files by how they begin: its reports, baselines and indexes are never pages.
 
 A new report format adds a line to `REPORTS`.
 """
@@ -24,6 +24,7 @@ START = 5000
 """Bytes in which a report shows itself."""
 
 _SQLITE = b"SQLite format 3\0"
+_BASELINE = re.compile(rb'\{"version": \d+, "repeats": \{')
 
 
 def is_own_report(content: bytes) -> bool:
@@ -35,6 +36,8 @@ def own_file(content: bytes) -> str | None:
     """What a file is that begins so, where it cannot be input, with the remedy; else None."""
     if content.startswith(_SQLITE):
         return "is an SQLite database, and no page: an index of dedup's is named with --index"
+    if _BASELINE.match(content):
+        return "is a baseline of dedup's, and no page: it is named with --baseline"
     if is_own_report(content):
         return "is a report that dedup wrote: name the pages that it is about"
     return None
