@@ -93,6 +93,16 @@ def test_globs(pattern: str, found: list[str]) -> None:
     assert names(find([pattern])) == found
 
 
+def test_glob_in_a_loop_of_links(crawl: Path) -> None:
+    """Links that lead back are followed once, so that `**` comes to an end."""
+    for name in ("up", "up2", "up3"):
+        (crawl / "deep" / name).symlink_to(crawl)
+    expected = ["crawl/a.html", "crawl/deep/b.html", "crawl/deep/er/c.html"]
+    assert names(find(["crawl/**/?.html"])) == expected
+    assert names(find(["**/?.html"])) == expected
+    assert names(find([f"{crawl}/d*/**/c.*"]))[0].endswith("/crawl/deep/er/c.html")
+
+
 def test_glob_without_a_match() -> None:
     """A glob that matches nothing is refused at once."""
     with pytest.raises(InputError, match=r"no file matches 'crawl/\*\.pdf': check the pattern"):

@@ -10,8 +10,10 @@ import errno
 import glob
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
@@ -89,7 +91,13 @@ def walk(
         seen: `(device, inode)` of folders already walked; grows.
         kind: what every file is to be read as, or None.
     """
-    seen = set() if seen is None else seen
+    return _walk(folder, set() if seen is None else seen, partial(is_input, kind=kind))
+
+
+def _walk(
+    folder: str, seen: set[tuple[int, int]], accept: Callable[[str], bool]
+) -> Iterator[str | UnreadPage]:
+    """The files under a folder whose names are accepted."""
     # A stack, not recursion: the depth of a tree is not ours to choose.
     stack = [(folder, True)]
     while stack:
@@ -101,7 +109,7 @@ def walk(
             status = Path(path).stat()
             with os.scandir(path) as entries:
                 found = sorted(
-                    (entry.name, _is_folder(entry)) for entry in entries if _leads_on(entry, kind)
+                    (entry.name, _is_folder(entry)) for entry in entries if _leads_on(entry, accept)
                 )
         except OSError as error:
             yield UnreadPage(PurePath(path).as_posix(), input_error(path, error))
@@ -119,14 +127,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _leads_on(entry: os.DirEntry[str], kind: str | None) -> bool:
+def _leads_on(entry: os.DirEntry[str], accept: Callable[[str], bool]) -> bool:
     """Whether the walk goes on to this entry: a folder, an input, a link to a lost one."""
     if entry.name.startswith("."):
         return False
     if _is_folder(entry):
         return True
     # Pipes and devices would hang. A lost page is named later, when it cannot be read.
-    return is_input(entry.name, kind) and (entry.is_symlink() or entry.is_file())
+    return accept(entry.name) and (entry.is_symlink() or entry.is_file())
 
 
 def expand(paths: Iterable[str], kind: str | None) -> Iterator[str]:
@@ -149,16 +157,47 @@ def expand(paths: Iterable[str], kind: str | None) -> Iterator[str]:
 
 
 def _expand_glob(pattern: str) -> Iterator[str]:
-    """What the pattern matches, by name; `**` any number of folders, hidden ones left out."""
-    found = sorted(glob.iglob(pattern, recursive=True))  # noqa: PTH207 - Path's takes no absolute ones
-    if "**" in pattern:  # the folders that it matches are those whose files it matches
-        found = [path for path in found if not os.path.isdir(path)]  # noqa: PTH112
+    """What the pattern matches, by name; `**` any number of folders, hidden ones left out.
+
+    Raises:
+        InputError: nothing, or a folder on the way cannot be read.
+    """
+    parts = PurePath(pattern).parts
+    if "**" in parts:
+        # Not glob's own `**`: in a loop of links it does not come to its end.
+        fixed = parts.index("**")
+        start, rest = str(PurePath(*parts[:fixed])), parts[fixed:]
+        folders = _matching(start) if glob.has_magic(start) else [start]
+        found = [path for folder in folders for path in _below(folder, rest)]
+    else:
+        found = _matching(pattern)
     if not found:
         raise InputError(
             f"no file matches {pattern!r}: check the pattern (** stands for any folders, * for any"
             " part of a name)"
         )
     yield from found
+
+
+def _matching(pattern: str) -> list[str]:
+    return sorted(glob.glob(pattern))  # noqa: PTH207 - Path's takes no absolute ones
+
+
+def _below(folder: str, pattern: Sequence[str]) -> Iterator[str]:
+    """The files under a folder whose paths from there match; each real folder is walked once."""
+    for entry in _walk(folder, set(), lambda _: True):
+        if isinstance(entry, UnreadPage):
+            raise entry.error
+        if _matches(PurePath(entry).relative_to(folder).parts, pattern):
+            yield entry
+
+
+def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":
+        return any(_matches(parts[at:], pattern[1:]) for at in range(len(parts) + 1))
+    return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
 
 
 def _check(path: str, kind: str | None) -> None:
