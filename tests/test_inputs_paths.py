@@ -268,7 +268,6 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture
 def web(crawl: Path) -> Iterator[str]:
     """The folder behind a web server on this machine."""
-    pytest.importorskip("aiohttp")
     with http.server.ThreadingHTTPServer(
         ("127.0.0.1", 0), partial(Quiet, directory=str(crawl))
     ) as server:

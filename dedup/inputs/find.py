@@ -51,7 +51,7 @@ class Inputs:
     def size(self) -> int | None:
         """Bytes on disk of all there is to read; None where that is unknown (stdin, URLs).
 
-        No file is opened. Folders are walked once, by this or by iterating, whichever comes first.
+        No file is opened. Asked before iterating, it walks the folders for that too.
         """
         if any(path == STDIN or remote.is_url(path) for path in self.paths):
             return None
