@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # What no kernel has a part in runs once.
-ONCE := $(addprefix --ignore=tests/test_,servers.py html.py decode.py inputs.py report.py redis_crash.py)
+ONCE := $(addprefix --ignore=tests/test_,servers.py html.py decode.py report.py inputs.py \
+	inputs_archives.py inputs_packed.py inputs_paths.py inputs_records.py redis_crash.py)
 # The files whose change asks for a new installation.
 SOURCES := pyproject.toml setup.py $(wildcard dedup/kernel/native/*)
 

@@ -14,7 +14,9 @@ PYTHON_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
-@pytest.mark.parametrize("name", ["README.md", "bench/README.md", "docs/decisions.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "bench/README.md", "docs/decisions.md", "docs/inputs.md"]
+)
 def test_examples_run_and_print_what_they_say(name: str) -> None:
     """Python examples run; a comment that follows a print is what it prints."""
     text = (ROOT / name).read_text(encoding="utf-8")
@@ -26,7 +28,9 @@ def test_examples_run_and_print_what_they_say(name: str) -> None:
         assert output.getvalue().splitlines() == promised
 
 
-@pytest.mark.parametrize("name", ["README.md", "bench/README.md", "docs/decisions.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "bench/README.md", "docs/decisions.md", "docs/inputs.md"]
+)
 def test_links_lead_somewhere(name: str) -> None:
     """Relative links name files that are there."""
     path = ROOT / name

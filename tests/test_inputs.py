@@ -26,7 +26,7 @@ def crawl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "crawl/A.MD": b"A",
         "crawl/deep/er/c.htm.gz": gzip.compress(b"<p>c</p>"),
         "crawl/picture.png": b"\x89PNG",
-        "crawl/table.csv": b"1,2",
+        "crawl/table.dat": b"1,2",
         "crawl/.hidden.txt": b"hidden",
         "crawl/.git/page.txt": b"hidden",
         "crawl/z.xhtml": b"<p>z</p>",
@@ -73,11 +73,11 @@ def test_page_ids_are_paths_as_given() -> None:
 def test_contents_are_unpacked_and_formats_follow_names() -> None:
     """Content is unpacked, and its format is what the name says, or left to the content."""
     pages = {
-        page.page: page for page in find(["crawl", "crawl/table.csv"]) if isinstance(page, Page)
+        page.page: page for page in find(["crawl", "crawl/table.dat"]) if isinstance(page, Page)
     }
     assert pages["crawl/deep/er/c.htm.gz"] == Page(b"<p>c</p>", "crawl/deep/er/c.htm.gz", "html")
     assert pages["crawl/A.MD"].format == "text"
-    assert pages["crawl/table.csv"].format == "auto"
+    assert pages["crawl/table.dat"].format == "auto"
     assert format_of("x.XHTML.GZ") == "html"
 
 
@@ -256,11 +256,11 @@ def test_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_own_reports_are_no_pages(crawl: Path, report: str) -> None:
-    """A report of dedup's in a folder is not taken for a page; named itself, it is."""
+    """A report of dedup's in a folder is not taken for a page; named itself, it is an error."""
     (crawl / "report.txt").write_text(report)
     assert is_own_report(report.encode())
     assert len(names(find(["crawl"]))) == 5
-    assert names(find(["crawl/report.txt"])) == ["crawl/report.txt"]
+    assert "is a report that dedup wrote" in only_error(find(["crawl/report.txt"]))
 
 
 @pytest.mark.parametrize("text", ["dedup: a tool", "dedup: 5 of them", '{"page": "a"}', "", "{"])

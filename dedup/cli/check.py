@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from dedup.cli.gates import GATE_OPTIONS, Gate, conclude
+from dedup.cli.input_options import INPUT_OPTIONS, reading_options
 from dedup.cli.options import (
     INDEX_OPTIONS,
     duration,
@@ -73,7 +74,7 @@ EPILOG = (
 )
 
 OPTIONS = (
-    click.argument("paths", nargs=-1, required=True, metavar="PATH..."),
+    *INPUT_OPTIONS,
     *INDEX_OPTIONS,
     click.option(
         "--threshold",
@@ -138,9 +139,11 @@ EXPIRE_OPTION = click.option(
 def check(**options: Any) -> int:
     """Find repeated blocks in pages, and remember them.
 
-    PATH is a file, a folder (its .txt .md .html .htm .xhtml files, at any depth, hidden ones left
-    out) or - for standard input. Any of them may be gzipped. A file that you name yourself is read
-    whatever it is called. What comes first is the original, what is like it afterwards the repeat.
+    PATH is a file, a folder (at any depth, hidden files left out), a glob, a URL (s3://, https://)
+    or - for standard input. Read are pages (.txt .md .html .htm .xhtml) and files of many pages
+    (.jsonl .ndjson .json .csv .tsv .parquet .warc .wet .arc), any of them packed (.gz .bz2 .xz
+    .zst). A file that you name yourself is read whatever it is called. What comes first is the
+    original, what is like it afterwards the repeat.
     """
     return run(**options, look_only=False)
 
@@ -174,7 +177,7 @@ def run(
     quiet: bool,
     look_only: bool,
     expire_after: float | None = None,
-    **gate_options: Any,
+    **more_options: Any,
 ) -> int:
     """Judge pages, report, and return the exit status."""
     from dedup.cli import console  # noqa: PLC0415 - late, for a quick --help
@@ -189,6 +192,7 @@ def run(
     from dedup.reports.baseline import Baseline  # noqa: PLC0415
 
     refuse_inputs(output, paths)
+    reading, gate_options = reading_options(more_options)
     gate = Gate.of(**gate_options)
     update_baseline = gate_options["update_baseline"]
     if update_baseline and baseline is None:
@@ -202,7 +206,9 @@ def run(
             stdin_name=stdin_name,
             exclude=destination.places,
             max_bytes=int(max_page_mb * 1e6),
+            **reading,
         )
+        refuse_inputs(output, inputs.paths)  # those of globs and lists
         deduper = stack.enter_context(
             open_deduper(
                 for_lookups(index) if look_only else index,
@@ -212,13 +218,17 @@ def run(
                 expire_after=expire_after,
             )
         )
-        unique = UniqueTexts(write_unique, paths) if write_unique else None
+        unique = UniqueTexts(write_unique, inputs.paths) if write_unique else None
         wanted = Wanted(unique_text=unique is not None)
         on_terminal = destination.to_stdout and console.is_terminal(sys.stdout)
         # Lines that stream to the same terminal would be torn by a progress line.
         torn = on_terminal and report_format != "text"
+        shown = not quiet and not torn
         progress = console.Progress(
-            shown=not quiet and not torn, rewritten=console.is_terminal(sys.stderr)
+            shown=shown,
+            rewritten=console.is_terminal(sys.stderr),
+            size=inputs.size if shown else None,
+            position=lambda: inputs.position,
         )
         stack.callback(progress.clear)
         colour = destination.to_stdout and console.has_colour(sys.stdout)

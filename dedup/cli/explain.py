@@ -217,7 +217,7 @@ class _Pages:
         from dedup.inputs import UnreadPage, find  # noqa: PLC0415
 
         if path not in self._reports:
-            (page,) = find([path])
+            (page,) = find([path], input_format="page")
             if isinstance(page, UnreadPage):
                 raise page.error
             with Deduper(**self._settings.to_mapping()) as deduper:
@@ -242,7 +242,8 @@ def _named(reference: str) -> Named:
         name = Named(reference, None)
     if name.path != STDIN and _exists(name.path) and Path(name.path).is_dir():
         raise InputError(f"{name.path!r} is a folder: name a file in it")
-    find([name.path])  # says what is wrong with a path
+    if len(find([name.path], input_format="page").paths) > 1:  # says what is wrong with a path
+        raise InputError(f"{name.path!r} names several files: name one")
     return name
 
 

@@ -11,7 +11,7 @@ from typing import BinaryIO, Self
 
 import click
 
-from dedup.inputs import format_of, is_own_report
+from dedup.inputs import is_input, is_own_report
 
 STDOUT = "-"
 
@@ -118,7 +118,7 @@ def refuse_inputs(path: str, inputs: tuple[str, ...]) -> None:
         return
     for given in inputs:
         place = Path(os.path.realpath(given))
-        inside = place.is_dir() and place in target.parents and format_of(target.name) != "auto"
+        inside = place.is_dir() and place in target.parents and is_input(target.name)
         if place == target or (inside and not _may_be_replaced(target)):
             raise click.ClickException(
                 f"-o {path!r} would replace a page to be checked: choose another file"

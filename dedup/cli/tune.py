@@ -125,7 +125,7 @@ def _read(
     pairs: list[Pair] = []
     pages: list[Page] = []
     unread: list[str] = []
-    for page in find(paths, exclude=places):
+    for page in find(paths, exclude=places, input_format="page"):
         if isinstance(page, UnreadPage):
             if has_records(page.page):
                 raise page.error
