@@ -11,7 +11,7 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePath
@@ -35,7 +35,7 @@ class Inputs:
     Attributes:
         paths: what to read, in order: paths, URLs, and `-` for standard input.
         stdin_name: page id of standard input.
-        exclude: `(device, inode)` of files that are not pages: those that a report goes to.
+        exclude: `(device, inode)` of files that are not pages: where a report goes, the index.
         reading: how.
         stdin: where standard input comes from; None: the process's own.
     """
@@ -83,12 +83,12 @@ class Inputs:
         name = self.stdin_name if path == STDIN else path
         if found.named and path != STDIN and not remote.is_url(path):
             name = PurePath(path).as_posix()  # what a walk found is in that form already
+        if self._is_excluded(path):
+            if found.named:
+                yield UnreadPage(name, _report_goes_here(name))
+            return
         try:
             with self._open(path) as raw:
-                if raw.identity in self.exclude:
-                    if found.named:
-                        yield UnreadPage(name, _report_goes_here(name))
-                    return
                 yield from read(
                     raw,
                     name,
@@ -111,8 +111,19 @@ class Inputs:
             with _open(path) as file:
                 status = os.fstat(file.fileno())
                 with self._meter.measuring(file, status.st_size) as raw:
-                    raw.identity = status.st_dev, status.st_ino
                     yield raw
+
+    def _is_excluded(self, path: str) -> bool:
+        """Whether this is a file that must not be read, nor opened and closed.
+
+        To close an open database a second time would drop the locks that SQLite has on it.
+        """
+        if not self.exclude or path == STDIN or remote.is_url(path):
+            return False
+        with suppress(OSError, ValueError):
+            status = os.stat(path)  # noqa: PTH116 - in a loop over many files
+            return (status.st_dev, status.st_ino) in self.exclude
+        return False
 
 
 def find(
@@ -133,7 +144,7 @@ def find(
     Args:
         paths: files, folders, globs, URLs, `-` for standard input.
         stdin_name: page id of standard input.
-        exclude: files that are not pages, by path or descriptor, because reports go there.
+        exclude: files that are not pages, by path or descriptor: reports go there, or the index is.
         max_bytes: limit for one page, unpacked.
         stdin: a binary stream to read for `-` instead of the process's own.
         files_from: a file that lists more paths, one a line or ended by NULs; `-`: standard input.
@@ -183,4 +194,4 @@ def _process_stdin() -> BinaryIO:
 
 
 def _report_goes_here(name: str) -> InputError:
-    return InputError(f"{name!r} is where the report goes: write it to another file")
+    return InputError(f"{name!r} is where the report goes, or the index: these need other files")

@@ -32,17 +32,12 @@ class Meter:
 
 
 class Metered:
-    """An open file that tells a meter what is read of it.
-
-    Attributes:
-        identity: `(device, inode)` of a local file.
-    """
+    """An open file that tells a meter what is read of it."""
 
     def __init__(self, file: Any, meter: Meter, most: int | None) -> None:
         self._file, self._meter, self._most = file, meter, most
         # From a pipe, what is there: who writes slowly is not waited for until a buffer is full.
         self._read = getattr(file, "read1", file.read)
-        self.identity = (-1, -1)
         self.closed = False
 
     def read(self, size: int = -1) -> bytes:
