@@ -20,6 +20,7 @@ import click
 from dedup.cli.check import check, lookup
 from dedup.cli.explain import explain
 from dedup.cli.options import ERROR, INTERRUPTED
+from dedup.cli.serve import serve, serve_key
 from dedup.cli.stored import compact, forget, stats
 from dedup.cli.tune import tune
 from dedup.errors import DedupError
@@ -56,7 +57,7 @@ def dedup() -> None:
     """Find repeated text blocks in scraped pages."""
 
 
-for command in (check, lookup, explain, tune, stats, forget, compact):
+for command in (check, lookup, explain, tune, stats, forget, compact, serve, serve_key):
     dedup.add_command(command)
 
 

@@ -1,0 +1,226 @@
+"""How much the service takes, and when it is too much: limits, the gate, rates.
+
+Nothing here waits without a bound: what cannot be worked on soon is refused at once, so that those
+who were let in are answered in time. Knows nothing of HTTP but the problems it raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from dedup.service.problems import RETRY, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request, and all of them together, may ask for.
+
+    Attributes:
+        body_bytes: bytes of a body, or of a line of JSON Lines.
+        pages: pages of a request.
+        page_characters: characters (or bytes as fetched) of a page.
+        blocks: blocks of a request, before any is judged.
+        explain_characters: characters of each text that is to be explained.
+        held_bytes: bytes of all bodies that are in memory at once.
+        work_bytes: bytes of bodies that are worked on at once; two requests always are.
+        waiting: requests that wait for that.
+        wait_seconds: longest wait; when the first one waits half as long, more are refused.
+        body_seconds: longest time in which a body arrives, and longest silence of a stream.
+        answer_seconds: longest time for an answer.
+        streams: JSON Lines streams open at once.
+        namespaces: namespaces in use at once.
+        rate: pages a second and key in the long run; None: any number.
+    """
+
+    body_bytes: int = 32 << 20
+    pages: int = 1000
+    page_characters: int = 8 << 20
+    blocks: int = 200_000
+    explain_characters: int = 100_000
+    held_bytes: int = 256 << 20
+    work_bytes: int = 1 << 20
+    waiting: int = 64
+    wait_seconds: float = 0.25
+    body_seconds: float = 30.0
+    answer_seconds: float = 60.0
+    streams: int = 16
+    namespaces: int = 256
+    rate: float | None = None
+
+
+class Gate:
+    """Lets so much work in at once, in the order of arrival; the rest waits a little or is refused.
+
+    The queue is bounded by the time that its first member has waited, not only by its length: a
+    length that is right for small pages is far too long for large ones.
+
+    Attributes:
+        working: requests that are worked on.
+    """
+
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._bytes = 0
+        self._queue: deque[tuple[asyncio.Future[None], int, float]] = deque()
+        self.working = 0
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait."""
+        return len(self._queue)
+
+    def refuse_if_full(self) -> None:
+        """Refuse at once what would have to wait for long.
+
+        Raises:
+            Problem: overloaded.
+        """
+        late = bool(self._queue) and (
+            self._clock() - self._queue[0][2] > self._limits.wait_seconds / 2
+        )
+        if late or len(self._queue) >= self._limits.waiting:
+            raise _overloaded()
+
+    @asynccontextmanager
+    async def work(self, cost: int, *, patient: bool = False) -> AsyncIterator[None]:
+        """Work of so many bytes, when there is room for it.
+
+        Args:
+            cost: bytes.
+            patient: wait as long as it takes (a stream, whose sender waits as well).
+
+        Raises:
+            Problem: overloaded.
+        """
+        if not patient:
+            self.refuse_if_full()
+        if self._queue or not self._fits(cost):
+            await self._wait(cost, None if patient else self._limits.wait_seconds)
+        else:
+            self._enter(cost)
+        try:
+            yield
+        finally:
+            self.working -= 1
+            self._bytes -= cost
+            self._let_in()
+
+    def _fits(self, cost: int) -> bool:
+        return self.working < 2 or self._bytes + cost <= self._limits.work_bytes
+
+    def _enter(self, cost: int) -> None:
+        self.working += 1
+        self._bytes += cost
+
+    def _let_in(self) -> None:
+        """Let those in for whom there is room now."""
+        while self._queue and self._fits(self._queue[0][1]):
+            turn, cost, _ = self._queue.popleft()
+            if not turn.done():
+                self._enter(cost)
+                turn.set_result(None)
+
+    async def _wait(self, cost: int, seconds: float | None) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        place = (turn, cost, self._clock())
+        self._queue.append(place)
+        try:
+            async with asyncio.timeout(seconds):
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():  # let in, and gone at the same moment
+                self.working -= 1
+                self._bytes -= cost
+            elif place in self._queue:
+                self._queue.remove(place)
+            self._let_in()
+            if isinstance(error, TimeoutError):
+                raise _overloaded() from None
+            raise
+
+
+def _overloaded() -> Problem:
+    return Problem("overloaded", "the service has more to do than it can: try again later", RETRY)
+
+
+class Budget:
+    """Bytes of all bodies in memory.
+
+    Attributes:
+        held: bytes that are in memory now.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.held = 0
+
+    def take(self, count: int) -> None:
+        """Take so many bytes more.
+
+        Raises:
+            Problem: overloaded: there are too many in memory.
+        """
+        if self.held + count > self._most:
+            raise _overloaded()
+        self.held += count
+
+    def give_back(self, count: int) -> None:
+        """Give bytes back."""
+        self.held -= count
+
+
+class Rates:
+    """Pages a second by key, paid afterwards.
+
+    How many pages a request has is known when it was read. So whoever is not in debt may ask, and
+    pays for the pages that there were; debts are worked off at the key's rate. A second's worth can
+    be saved.
+    """
+
+    def __init__(self, rate: float | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._accounts: dict[str, tuple[float, float]] = {}
+
+    def seconds_to_wait(self, name: str, rate: float | None) -> float:
+        """How long a key must wait until it is out of debt; 0: it may ask now.
+
+        Args:
+            name: of the key.
+            rate: its own rate, if it has one.
+        """
+        rate = self._rate if rate is None else rate
+        if rate is None:
+            return 0.0
+        balance, then = self._accounts.get(name, (rate, self._clock()))
+        now = self._clock()
+        balance = min(max(rate, 1.0), balance + (now - then) * rate)
+        self._accounts[name] = balance, now
+        return max(0.0, -balance / rate) if balance < 0 else 0.0
+
+    def admit(self, name: str, rate: float | None) -> None:
+        """Refuse a key that is in debt.
+
+        Raises:
+            Problem: rate, with the time to wait.
+        """
+        seconds = math.ceil(self.seconds_to_wait(name, rate))
+        if seconds:
+            raise Problem(
+                "rate",
+                f"this key has had its pages for the next {seconds} s: send fewer a second",
+                {"retry-after": str(seconds)},
+            )
+
+    def charge(self, name: str, pages: int) -> None:
+        """Let a key pay for pages."""
+        if name in self._accounts:
+            balance, then = self._accounts[name]
+            self._accounts[name] = balance - pages, then
