@@ -17,6 +17,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -51,14 +52,18 @@ def create_app(options: Options) -> ASGIApp:
             Route("/metrics", routes.metrics),
             *docs_routes(),
         ],
-        exception_handlers={
+        lifespan=partial(_life, service),
+    )
+    app.router.redirect_slashes = False
+    # Without the layer that answers unexpected errors in plain text: `Edge` does that.
+    app.middleware_stack = ExceptionMiddleware(
+        app.router,
+        handlers={
             HTTPException: _on_http_exception,
             Problem: _on_problem,
             DedupError: _on_dedup_error,
         },
-        lifespan=partial(_life, service),
     )
-    app.router.redirect_slashes = False
     app.state.service = service
     return Edge(app, service.metrics, is_open=service.keys is None)
 

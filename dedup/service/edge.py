@@ -190,7 +190,8 @@ class _Exchange:
         large = self._to_come is None or self._to_come - self.bytes_in > WORTH_CLOSING
         if is_problem and not self._all_in and large:
             self._closes = True
-            headers.append((b"connection", b"close"))
+            if b"connection" not in names:
+                headers.append((b"connection", b"close"))
         return headers
 
     async def _linger(self) -> None:
