@@ -143,8 +143,9 @@ class Process:
 
     def _read(self) -> None:
         assert self._process.stderr
-        for line in self._process.stderr:
-            self.lines.append(line.decode())
+        with self._process.stderr as stream:
+            for line in stream:
+                self.lines.append(line.decode())
 
     def _address(self) -> str:
         if self._process.poll() is not None:
