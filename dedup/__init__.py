@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dedup.async_detector import AsyncDeduper
+    from dedup.client import AsyncClient, Client
     from dedup.detector import Deduper
     from dedup.errors import (
         DecodeError,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         KernelError,
         PageError,
         PageTooLargeError,
+        ServiceError,
         SettingsError,
     )
     from dedup.evidence import Explanation
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "dedup.async_detector": ("AsyncDeduper",),
+    "dedup.client": ("AsyncClient", "Client"),
     "dedup.detector": ("Deduper",),
     "dedup.errors": (
         "DecodeError",
@@ -51,6 +54,7 @@ _HOMES = {
         "KernelError",
         "PageError",
         "PageTooLargeError",
+        "ServiceError",
         "SettingsError",
     ),
     "dedup.evidence": ("Explanation",),
@@ -63,8 +67,10 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AsyncClient",
     "AsyncDeduper",
     "Block",
+    "Client",
     "DecodeError",
     "DedupError",
     "Deduper",
@@ -82,6 +88,7 @@ __all__ = [
     "PageTooLargeError",
     "Repeat",
     "Report",
+    "ServiceError",
     "Settings",
     "SettingsError",
     "Stats",

@@ -80,7 +80,7 @@ class AsyncDeduper(Opening):
         batches = Batching(batch_pages)
         ready: asyncio.Task[PageBatch] | None = None
         try:
-            async for page in _each(pages):
+            async for page in each_of(pages):
                 if batch := batches.add(page):
                     # It is made ready while the server works on the one before.
                     work = asyncio.to_thread(PageBatch, batch, self.settings.bands)
@@ -148,7 +148,7 @@ class AsyncDeduper(Opening):
         return batch.reports(verdicts)
 
 
-async def _each(
+async def each_of(
     pages: Iterable[PageLike] | AsyncIterable[PageLike],
 ) -> AsyncIterator[PageLike]:
     """The pages of either kind of source."""

@@ -9,6 +9,7 @@ DedupError
 ├── IndexFailure      the index cannot be opened, or cannot do what was asked
 │   ├── IndexMismatchError  opened with settings other than those it was made with
 │   └── IndexFullError      no room left
+├── ServiceError      a service that a client asked does not answer, or refuses
 └── KernelError       a kernel was forced by DEDUP_KERNEL and cannot run
 
 IndexWarning is a warning, not an error: an index whose server may lose what it holds.
@@ -52,6 +53,29 @@ class IndexMismatchError(IndexFailure):
 
 class IndexFullError(IndexFailure):
     """The index has no room left."""
+
+
+class ServiceError(DedupError):
+    """A service that a client asked does not answer, or refuses.
+
+    Attributes:
+        status: the HTTP status of its answer; None: there was none.
+        problem: the kind of problem, as the service's documentation lists them.
+        request_id: under which its log tells more.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        problem: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.problem = problem
+        self.request_id = request_id
 
 
 class KernelError(DedupError, ImportError):

@@ -46,9 +46,9 @@ class Answering:
             return page
         if self._wishes.originals:
             self._at_hand[report.page] = report
-            self._quote(report, page)
-            if not keep:
-                self._at_hand.clear()
+        self._quote(report, page)
+        if not keep:
+            self._at_hand.clear()
         if self._wishes.blocks:
             page["all_blocks"] = [block_object(block) for block in report.blocks]
         if self._wishes.unique_text:
@@ -78,13 +78,14 @@ class Answering:
         return rest | {"summary": summary_object(self._result)}
 
     def _quote(self, report: Report, page: dict[str, Any]) -> None:
-        """Add the originals' texts, where the index or this request has them."""
+        """Add the originals' texts, where the index has them, or, as wished, this request."""
         found = [block.repeat for block in report.repeats]
         found += [block.extension for block in report.extensions]
         objects = (*page["repeats"], *page.get("extensions", ()))
         for repeat, shown in zip(found, objects, strict=True):
-            if repeat is not None:
-                shown["original"]["text"] = self._text_of(repeat.original)
+            text = self._text_of(repeat.original) if repeat is not None else None
+            if text is not None or self._wishes.originals:
+                shown["original"]["text"] = text
 
     def _text_of(self, original: Original) -> str | None:
         report = self._at_hand.get(original.page)
