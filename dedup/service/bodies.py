@@ -16,7 +16,7 @@ from starlette.requests import Request
 from dedup.blocks import split_texts
 from dedup.errors import PageError
 from dedup.html import split_html
-from dedup.model import Page
+from dedup.model import Format, Page
 from dedup.pages import read_page
 from dedup.service.limits import Budget, Limits
 from dedup.service.problems import Problem
@@ -28,7 +28,11 @@ BLOCK_ENDS = "\n\r\x0b\x0c\x85\u2028\u2029<"
 """Characters before which, or behind which, a block of text or HTML may end."""
 
 JSON, JSON_LINES = "application/json", "application/x-ndjson"
-PAGES = {"text/plain": "text", "text/html": "html", "application/xhtml+xml": "html"}
+PAGES: dict[str, Format] = {
+    "text/plain": "text",
+    "text/html": "html",
+    "application/xhtml+xml": "html",
+}
 """Media types of bodies that are a page themselves, and its format."""
 
 WORTH_A_THREAD = 1 << 16

@@ -33,9 +33,10 @@ CHECK = """Judges a page's blocks, in order: each is new, or a repeat of an orig
 earlier, on the page or on another. New blocks are remembered, unless `lookup` is set. Checking a
 page of the same id again is idempotent, so a request whose answer was lost can be sent again.
 
-The body is JSON with one page or many; or text or HTML, the page itself, with `page` and the rest
-in the query; or JSON Lines, a page a line, answered by a line each while more lines come (read
-while you write). A page among many that cannot be judged has an `error` in its place."""
+The body is JSON with one page or many; or text or HTML, the page itself, with its id in the query;
+or JSON Lines, a page a line, answered by a line each while more lines come (read
+while you write). What is wished may stand in the query with any of them. A page among many that
+cannot be judged has an `error` in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def _query() -> list[dict[str, Any]]:
         kinds = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
         plain = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
         plain |= kinds[0] if kinds else {}
-        description = plain.pop("description", "") + " For a body that is no JSON object."
+        description = plain.pop("description", "")
         found.append({"name": name, "in": "query", "description": description, "schema": plain})
     return found
 
@@ -95,6 +96,9 @@ def _json(name: str, **examples: Any) -> dict[str, Any]:
         content["examples"] = {key: {"value": value} for key, value in examples.items()}
     return content
 
+
+ANYTHING: dict[str, Any] = {}
+"""The schema of a body that is no JSON: OpenAPI 3.1 has none for it."""
 
 _CHECK_BODY = {
     JSON: {
@@ -112,11 +116,11 @@ _CHECK_BODY = {
             },
         },
     },
-    "text/plain": {"schema": {"type": "string"}, "example": TEASER},
-    "text/html": {"schema": {"type": "string"}, "example": f"<p>{TEASER}</p>"},
-    "application/xhtml+xml": {"schema": {"type": "string"}, "example": f"<p>{TEASER}</p>"},
+    "text/plain": {"schema": ANYTHING, "example": TEASER},
+    "text/html": {"schema": ANYTHING, "example": f"<p>{TEASER}</p>"},
+    "application/xhtml+xml": {"schema": ANYTHING, "example": f"<p>{TEASER}</p>"},
     JSON_LINES: {
-        "schema": {"type": "string"},
+        "schema": ANYTHING,
         "example": '{"page": "https://example.org/a", "content": "…"}\n',
     },
 }
@@ -225,7 +229,7 @@ def _success(operation: Operation) -> dict[str, Any]:
     else:
         content = {JSON: _json(operation.answer)}
     if operation.name == "check":
-        content[JSON_LINES] = {"schema": {"type": "string"}}
+        content[JSON_LINES] = {"schema": ANYTHING}
     return {"200": {"description": operation.title, "content": content}}
 
 

@@ -35,7 +35,15 @@ from dedup.service.bodies import (
 from dedup.service.edge import notes
 from dedup.service.keys import Key, Scope, check_namespace
 from dedup.service.problems import RETRY, Problem, problem_of
-from dedup.service.shapes import ExplainIn, ManyPages, OnePage, QueryWishes, Wishes, wishes_of
+from dedup.service.shapes import (
+    ExplainIn,
+    ManyPages,
+    OnePage,
+    QueryWishes,
+    Wishes,
+    both,
+    wishes_of,
+)
 from dedup.service.stream import StreamResponse
 from dedup.settings import Settings
 
@@ -101,18 +109,20 @@ async def check(request: Request) -> Response:
     service = service_of(request)
     key, namespace = authorise(request, "read")
     media = media_type(request, JSON, JSON_LINES, *PAGES)
+    asked = from_query(request, QueryWishes)
     if media == JSON_LINES:
-        wishes = wishes_of(from_query(request, QueryWishes))
+        wishes = wishes_of(asked)
         check_wishes(wishes)
         allow(key, "read" if wishes.lookup else "write", namespace)
         return StreamResponse(request, service, key, namespace, wishes)
     service.gate.refuse_if_full()
     async with body_of(request, service.limits, service.budget) as body:
         if media == JSON:
-            pages, wishes, is_one = await in_thread(len(body), _read_json, body, service)
+            pages, wishes, is_one = await in_thread(len(body), _read_json, body, asked, service)
         else:
-            pages, wishes = await in_thread(len(body), _read_page, request, media, body, service)
-            is_one = True
+            wishes, is_one = wishes_of(asked), True
+            page = Page(body, asked.page, PAGES[media], charset(request))
+            pages = await in_thread(len(body), _read_page, page, wishes, service)
         check_wishes(wishes)
         allow(key, "read" if wishes.lookup else "write", namespace)
         async with service.gate.work(max(len(body), 1000 * len(pages))):
@@ -142,27 +152,26 @@ def check_wishes(wishes: Wishes) -> None:
         )
 
 
-def _read_json(body: bytes, service: Service) -> tuple[list[Page], Wishes, bool]:
-    """Pages and wishes of a JSON body, and whether it is one page by itself."""
+def _read_json(
+    body: bytes, query: QueryWishes, service: Service
+) -> tuple[list[Page], Wishes, bool]:
+    """Pages and wishes of a JSON body and the query, and whether it is one page by itself."""
     is_one = "pages" not in fields_of(body)
     asked = decode(body, OnePage) if is_one else decode(body, ManyPages)
-    wishes = wishes_of(asked)
-    given = [asked] if isinstance(asked, OnePage) else asked.pages
+    wishes = both(wishes_of(asked), wishes_of(query))
+    given = asked.pages if isinstance(asked, ManyPages) else [asked]
+    if isinstance(asked, OnePage) and not asked.page:
+        asked.page = query.page
     return to_pages(list(given), service.limits, need_ids=not wishes.lookup), wishes, is_one
 
 
-def _read_page(
-    request: Request, media: str, body: bytes, service: Service
-) -> tuple[list[Page], Wishes]:
-    """The page that a body is, and the wishes of the query."""
-    asked = from_query(request, QueryWishes)
-    if not asked.page and not asked.lookup:
+def _read_page(page: Page, wishes: Wishes, service: Service) -> list[Page]:
+    """The page that a body is, within limits."""
+    if not page.page and not wishes.lookup:
         raise Problem("invalid", "the page has no id: give ?page=ID, or ?lookup=true")
-    is_html = PAGES[media] == "html"
-    page = Page(body, asked.page, "html" if is_html else "text", charset(request))
     check_size(page, service.limits)
     check_blocks([page], service.limits)
-    return [page], wishes_of(asked)
+    return [page]
 
 
 async def explain(request: Request) -> Response:

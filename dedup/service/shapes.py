@@ -81,7 +81,7 @@ class ManyPages(Wishes, forbid_unknown_fields=True, kw_only=True):
 
 
 class QueryWishes(Wishes, forbid_unknown_fields=True, kw_only=True):
-    """Wishes in the query, beside a body that is the page itself, or JSON Lines."""
+    """Wishes in the query, and the id of a page that is the body."""
 
     page: PageId = ""
 
@@ -101,6 +101,13 @@ WISHES = Wishes.__struct_fields__
 def wishes_of(asked: OnePage | ManyPages | QueryWishes) -> Wishes:
     """The part of a request that is not pages."""
     return Wishes(**{name: getattr(asked, name) for name in WISHES})
+
+
+def both(first: Wishes, second: Wishes) -> Wishes:
+    """What is wished in either; the first threshold counts."""
+    return Wishes(
+        **{name: getattr(first, name) or getattr(second, name) for name in WISHES},
+    )
 
 
 # ---- answers: page_object, repeat_object and their like in dedup/reports/json.py ----------------
