@@ -68,6 +68,12 @@ def charset(request: Request) -> str | None:
     return None
 
 
+def declared_length(request: Request) -> int:
+    """The length that a body is said to have; 0 where that is not said."""
+    declared = request.headers.get("content-length", "")
+    return int(declared) if declared.isdecimal() else 0
+
+
 @asynccontextmanager
 async def body_of(request: Request, limits: Limits, budget: Budget) -> AsyncIterator[bytes]:
     """The whole body; while it is used, its bytes count as held.
@@ -75,14 +81,13 @@ async def body_of(request: Request, limits: Limits, budget: Budget) -> AsyncIter
     Raises:
         Problem: it is too large, comes too slowly, or there is no memory for it.
     """
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limits.body_bytes:
-        raise too_large(int(declared), limits.body_bytes)
+    declared = declared_length(request)
+    if declared > limits.body_bytes:
+        raise too_large(declared, limits.body_bytes)
     held = 0
     try:
-        if declared.isdecimal():
-            budget.take(int(declared))
-            held = int(declared)
+        budget.take(declared)
+        held = declared
         chunks: list[bytes] = []
         size = 0
         try:

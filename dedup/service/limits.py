@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dedup.service.problems import RETRY, Problem
 
@@ -28,9 +29,10 @@ class Limits:
         blocks: blocks of a request, before any is judged.
         explain_characters: characters of each text that is to be explained.
         held_bytes: bytes of all bodies that are in memory at once.
-        work_bytes: bytes of bodies that are worked on at once; two requests always are.
+        work_bytes: bytes of bodies that are worked on at once (two requests always are): about what
+            two batches to the index have, and more would only wait there.
         waiting: requests that wait for that.
-        wait_seconds: longest wait; when the first one waits half as long, more are refused.
+        wait_seconds: longest wait that is foretold to a request that is let into the queue.
         body_seconds: longest time in which a body arrives, and longest silence of a stream.
         answer_seconds: longest time for an answer.
         streams: JSON Lines streams open at once.
@@ -44,9 +46,9 @@ class Limits:
     blocks: int = 200_000
     explain_characters: int = 100_000
     held_bytes: int = 256 << 20
-    work_bytes: int = 1 << 20
-    waiting: int = 64
-    wait_seconds: float = 0.25
+    work_bytes: int = 1 << 17
+    waiting: int = 1000
+    wait_seconds: float = 0.2
     body_seconds: float = 30.0
     answer_seconds: float = 60.0
     streams: int = 16
@@ -54,11 +56,28 @@ class Limits:
     rate: float | None = None
 
 
+ALWAYS = 2
+"""Requests that are worked on at once, whatever their size: one is read while another is judged."""
+PATIENCE = 2
+"""Who was let into the queue waits so many times longer than was foretold at most."""
+LEARNING = 0.2
+"""Weight of the last wait in what is foretold of the next."""
+
+
+class _Turn(NamedTuple):
+    """A request that waits: what lets it in, its bytes, when it came, the bytes before it."""
+
+    turn: asyncio.Future[None]
+    cost: int
+    since: float
+    ahead: int
+
+
 class Gate:
     """Lets so much work in at once, in the order of arrival; the rest waits a little or is refused.
 
-    The queue is bounded by the time that its first member has waited, not only by its length: a
-    length that is right for small pages is far too long for large ones.
+    How long a request would have to wait is foretold from how long the last ones did, by the bytes
+    that were before them: a queue of a fixed length is right for small pages or for large ones.
 
     Attributes:
         working: requests that are worked on.
@@ -67,8 +86,9 @@ class Gate:
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
         self._clock = clock
-        self._bytes = 0
-        self._queue: deque[tuple[asyncio.Future[None], int, float]] = deque()
+        self._bytes = self._queued = 0
+        self._seconds_a_byte = 0.0
+        self._queue: deque[_Turn] = deque()
         self.working = 0
 
     @property
@@ -76,16 +96,23 @@ class Gate:
         """Requests that wait."""
         return len(self._queue)
 
-    def refuse_if_full(self) -> None:
-        """Refuse at once what would have to wait for long.
+    def refuse_if_full(self, cost: int = 0) -> None:
+        """Refuse at once what would have to wait for too long.
+
+        Args:
+            cost: its bytes, where they are known.
 
         Raises:
             Problem: overloaded.
         """
-        late = bool(self._queue) and (
-            self._clock() - self._queue[0][2] > self._limits.wait_seconds / 2
-        )
-        if late or len(self._queue) >= self._limits.waiting:
+        if not self._queue:
+            return
+        foretold = (self._queued + cost) * self._seconds_a_byte
+        waited = self._clock() - self._queue[0].since
+        if (
+            max(foretold, waited) > self._limits.wait_seconds
+            or len(self._queue) >= self._limits.waiting
+        ):
             raise _overloaded()
 
     @asynccontextmanager
@@ -100,47 +127,54 @@ class Gate:
             Problem: overloaded.
         """
         if not patient:
-            self.refuse_if_full()
+            self.refuse_if_full(cost)
         if self._queue or not self._fits(cost):
-            await self._wait(cost, None if patient else self._limits.wait_seconds)
+            await self._wait(cost, None if patient else PATIENCE * self._limits.wait_seconds)
         else:
             self._enter(cost)
         try:
             yield
         finally:
-            self.working -= 1
-            self._bytes -= cost
-            self._let_in()
+            self._leave(cost)
 
     def _fits(self, cost: int) -> bool:
-        return self.working < 2 or self._bytes + cost <= self._limits.work_bytes
+        return self.working < ALWAYS or self._bytes + cost <= self._limits.work_bytes
 
     def _enter(self, cost: int) -> None:
         self.working += 1
         self._bytes += cost
 
+    def _leave(self, cost: int) -> None:
+        self.working -= 1
+        self._bytes -= cost
+        self._let_in()
+
     def _let_in(self) -> None:
-        """Let those in for whom there is room now."""
-        while self._queue and self._fits(self._queue[0][1]):
-            turn, cost, _ = self._queue.popleft()
-            if not turn.done():
-                self._enter(cost)
-                turn.set_result(None)
+        """Let those in for whom there is room now, and learn from how long they have waited."""
+        while self._queue and self._fits(self._queue[0].cost):
+            found = self._queue.popleft()
+            self._queued -= found.cost
+            if not found.turn.done():
+                self._enter(found.cost)
+                found.turn.set_result(None)
+                seen = (self._clock() - found.since) / max(1, found.ahead + found.cost)
+                self._seconds_a_byte += LEARNING * (seen - self._seconds_a_byte)
 
     async def _wait(self, cost: int, seconds: float | None) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        place = (turn, cost, self._clock())
+        place = _Turn(turn, cost, self._clock(), self._queued)
         self._queue.append(place)
+        self._queued += cost
         try:
             async with asyncio.timeout(seconds):
                 await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():  # let in, and gone at the same moment
-                self.working -= 1
-                self._bytes -= cost
+                self._leave(cost)
             elif place in self._queue:
                 self._queue.remove(place)
-            self._let_in()
+                self._queued -= cost
+                self._let_in()
             if isinstance(error, TimeoutError):
                 raise _overloaded() from None
             raise

@@ -25,6 +25,7 @@ from dedup.service.bodies import (
     charset,
     check_blocks,
     check_size,
+    declared_length,
     decode,
     fields_of,
     from_query,
@@ -115,7 +116,7 @@ async def check(request: Request) -> Response:
         check_wishes(wishes)
         allow(key, "read" if wishes.lookup else "write", namespace)
         return StreamResponse(request, service, key, namespace, wishes)
-    service.gate.refuse_if_full()
+    service.gate.refuse_if_full(declared_length(request))
     async with body_of(request, service.limits, service.budget) as body:
         if media == JSON:
             pages, wishes, is_one = await in_thread(len(body), _read_json, body, asked, service)
