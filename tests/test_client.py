@@ -159,7 +159,7 @@ def test_originals_with_their_text(redis_servers: Servers) -> None:
 
 def test_the_same_methods() -> None:
     """Clients have the dedupers' methods with the same parameters, but for what HTTP lacks."""
-    missing = {"add_minhashes", "clear", "settings_with"}
+    missing = {"add_minhashes", "clear", "settings_with", "verdicts"}
     for name, method in inspect.getmembers(Deduper, inspect.isfunction):
         if not name.startswith("_") and name not in missing:
             for kind in (Client, AsyncClient):

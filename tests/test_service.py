@@ -18,6 +18,7 @@ from services import InProcess
 from test_index import LONG, TEASER, A, B
 
 from dedup import Deduper, Settings, SettingsError, explain
+from dedup.findings import findings_of
 from dedup.reports.json import page_object
 from dedup.service import shapes
 from dedup.service.keys import add_key
@@ -57,7 +58,7 @@ def test_the_verdicts_of_the_library(service: InProcess) -> None:
     """The sample page gets over HTTP what the library says, as JSON, as HTML and as bytes."""
     html = SAMPLE.read_text(encoding="utf-8")
     with Deduper() as deduper:
-        expected = without_times(page_object(deduper.check(html, "page")))
+        expected = without_times(page_object(findings_of(deduper.check(html, "page"))))
     assert len(expected["repeats"]) == 7
     encoded = base64.b64encode(html.encode()).decode()
     for body in ({"content": html}, {"content_base64": encoded, "encoding": "utf-8"}):
@@ -417,7 +418,7 @@ def test_json_lines(service: InProcess) -> None:
     with Deduper() as deduper:
         for at, page in enumerate(pages):
             if at not in (7, 9):
-                expected = page_object(deduper.check(page["content"], page["page"]))
+                expected = page_object(findings_of(deduper.check(page["content"], page["page"])))
                 assert without_times(found[at]) == without_times(expected)
     assert last["summary"]["errors"] == 2
     assert service.service.budget.held == 0

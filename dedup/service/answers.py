@@ -5,13 +5,18 @@ What is added on a wish stands beside what is always there; nothing changes its 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import asdict
+from types import TracebackType
+from typing import Any, Self
 
-from dedup.model import Block, Original
+from dedup.findings import Finding, Findings, findings_of
+from dedup.model import Block
 from dedup.report import Report
-from dedup.reports.json import VERSION, dump, group_object, page_object, summary_object
-from dedup.reports.model import Result
+from dedup.reports.json import VERSION, dump, group_object, page_object
+from dedup.reports.model import Summary
+from dedup.reports.result import Result
 from dedup.service.shapes import Wishes
 
 
@@ -19,16 +24,30 @@ class Answering:
     """Pages of one request, or one stream, on their way out.
 
     Attributes:
-        pages: pages so far.
-        blocks: blocks so far.
-        repeats: repeats so far.
+        totals: what was counted so far, by the names of `Summary`; and repeats.
     """
 
     def __init__(self, wishes: Wishes) -> None:
         self._wishes = wishes
-        self._result = Result()
         self._at_hand: dict[str, Report] = {}
-        self.pages = self.blocks = self.repeats = 0
+        self._wasted = self._characters = 0
+        # A database of its own, so only where groups are asked for.
+        self._result = Result() if wishes.groups else None
+        self.totals: Counter[str] = Counter()
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Let go of what was gathered."""
+        if self._result is not None:
+            self._result.close()
 
     def page(self, report: Report, *, keep: bool = True) -> dict[str, Any]:
         """A page's object.
@@ -37,16 +56,14 @@ class Answering:
             report: what was found.
             keep: its texts may be quoted by pages that follow.
         """
-        self._result.add(report)
-        self.pages += 1
-        self.blocks += len(report.blocks)
-        self.repeats += len(report.repeats)
-        page = page_object(report)
+        found = findings_of(report)
+        self._count(found)
+        page = page_object(found)
         if report.error is not None:
             return page
         if self._wishes.originals:
             self._at_hand[report.page] = report
-        self._quote(report, page)
+        self._quote(found, page)
         if not keep:
             self._at_hand.clear()
         if self._wishes.blocks:
@@ -71,28 +88,52 @@ class Answering:
         """The line after all pages."""
         return dump({"version": VERSION, **self._rest()}) + b"\n"
 
+    def _count(self, found: Findings) -> None:
+        if self._result is not None:
+            self._result.add(found)
+        counts = Counter(finding.kind for finding in found.repeats)
+        counts.update(
+            pages=1,
+            blocks=found.blocks,
+            skipped=found.skipped,
+            errors=found.error is not None,
+            repeats=len(found.repeats),
+        )
+        self.totals += counts
+        self._wasted += sum(len(finding.text) for finding in found.repeats)
+        self._characters += found.characters
+
     def _rest(self) -> dict[str, Any]:
         rest: dict[str, Any] = {}
-        if self._wishes.groups:
-            rest["groups"] = [group_object(group) for group in self._result.groups()]
-        return rest | {"summary": summary_object(self._result)}
+        if self._result is not None:
+            result = self._result
+            rest["groups"] = [
+                group_object(group, result.members(group)) for group in result.groups()
+            ]
+        share = self._wasted / self._characters if self._characters else 0.0
+        names = ("pages", "blocks", "skipped", "exact", "near", "excerpt", "errors")
+        counts = {name: self.totals[name] for name in names}
+        return rest | {"summary": asdict(Summary(**counts, repeated_share=round(share, 4)))}
 
-    def _quote(self, report: Report, page: dict[str, Any]) -> None:
+    def _quote(self, found: Findings, page: dict[str, Any]) -> None:
         """Add the originals' texts, where the index has them, or, as wished, this request."""
-        found = [block.repeat for block in report.repeats]
-        found += [block.extension for block in report.extensions]
         objects = (*page["repeats"], *page.get("extensions", ()))
-        for repeat, shown in zip(found, objects, strict=True):
-            text = self._text_of(repeat.original) if repeat is not None else None
+        for finding, shown in zip(found.repeats + found.extensions, objects, strict=True):
+            text = self._text_of(finding)
             if text is not None or self._wishes.originals:
                 shown["original"]["text"] = text
 
-    def _text_of(self, original: Original) -> str | None:
-        report = self._at_hand.get(original.page)
-        if original.text is not None or report is None:
-            return original.text
-        blocks = report.blocks
-        return blocks[original.position].text if original.position < len(blocks) else None
+    def _text_of(self, finding: Finding) -> str | None:
+        report = self._at_hand.get(finding.page)
+        if finding.original_text is not None or report is None:
+            return finding.original_text
+        blocks, position = report.blocks, finding.original_position
+        return blocks[position].text if position < len(blocks) else None
+
+
+def noted(answering: Answering) -> dict[str, int]:
+    """What is logged of an answer."""
+    return {name: answering.totals[name] for name in ("pages", "blocks", "repeats")}
 
 
 def block_object(block: Block) -> dict[str, Any]:

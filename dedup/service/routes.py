@@ -13,10 +13,11 @@ from starlette.responses import Response
 from dedup.errors import DedupError
 from dedup.explanation import explain as explain_texts
 from dedup.model import Page
+from dedup.report import Report
 from dedup.reports.explanation import Place, explanation_object
 from dedup.reports.json import dump
 from dedup.service import metrics as metrics_module
-from dedup.service.answers import Answering
+from dedup.service.answers import Answering, noted
 from dedup.service.bodies import (
     JSON,
     JSON_LINES,
@@ -131,12 +132,15 @@ async def check(request: Request) -> Response:
             service.rates.charge(key.name, len(pages))
             if is_one and reports[0].error:
                 raise problem_of(reports[0].error)
-            answering = Answering(wishes)
-            answer = await asyncio.to_thread(answering.whole, reports)
-    notes(request.scope).update(
-        pages=answering.pages, blocks=answering.blocks, repeats=answering.repeats
-    )
+            answer, totals = await asyncio.to_thread(_whole, wishes, reports)
+    notes(request.scope).update(totals)
     return Response(answer, media_type=JSON)
+
+
+def _whole(wishes: Wishes, reports: list[Report]) -> tuple[bytes, dict[str, int]]:
+    """The answer, and what is to be logged of it."""
+    with Answering(wishes) as answering:
+        return answering.whole(reports), noted(answering)
 
 
 def check_wishes(wishes: Wishes) -> None:

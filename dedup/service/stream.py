@@ -22,7 +22,7 @@ from dedup.errors import DedupError, PageError
 from dedup.model import Page
 from dedup.report import Report
 from dedup.reports.json import dump
-from dedup.service.answers import Answering
+from dedup.service.answers import Answering, noted
 from dedup.service.bodies import JSON_LINES, decode, to_pages, too_large
 from dedup.service.edge import notes, request_id_of
 from dedup.service.keys import Key
@@ -57,9 +57,12 @@ class StreamResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the request has its own
         """Read, judge, answer, to the end."""
+        self._service.streams += 1
+        with Answering(self._wishes) as answering:
+            await self._converse(answering, scope, send)
+
+    async def _converse(self, answering: Answering, scope: Scope, send: Send) -> None:
         service = self._service
-        service.streams += 1
-        answering = Answering(self._wishes)
         headers = [(b"content-type", JSON_LINES.encode()), (b"connection", b"close")]
         batches = self._batches()
         try:
@@ -80,9 +83,7 @@ class StreamResponse(Response):
         finally:
             await batches.aclose()
             service.streams -= 1
-            notes(scope).update(
-                pages=answering.pages, blocks=answering.blocks, repeats=answering.repeats
-            )
+            notes(scope).update(noted(answering))
 
     def _last_words(self, problem: Problem) -> bytes:
         scope = self._request.scope
