@@ -1,19 +1,27 @@
-# Two targets do everything on a fresh machine with Python 3.11, gcc and make:
+# These do everything on a fresh machine with Python 3.11, gcc and make:
 #   make demo   sets up and finds the repeated blocks of a sample page
+#   make serve  sets up and answers over HTTP, until Ctrl-C
 #   make test   sets up, checks style and types, and runs the suite with every kernel
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # What no kernel has a part in runs once.
-ONCE := $(addprefix --ignore=tests/test_,servers.py html.py decode.py report.py inputs.py \
-	inputs_archives.py inputs_packed.py inputs_paths.py inputs_records.py redis_crash.py)
+ONCE := $(addprefix --ignore=tests/test_,service.py service_process.py service_openapi.py \
+	service_deploy.py service_limits.py client.py servers.py html.py decode.py inputs.py report.py redis_crash.py inputs_archives.py inputs_packed.py inputs_paths.py inputs_records.py)
 # The files whose change asks for a new installation.
 SOURCES := pyproject.toml setup.py $(wildcard dedup/kernel/native/*)
 
-.PHONY: demo test check suite wheel bench clean
+.PHONY: demo serve test check suite wheel bench clean
 
 demo: $(VENV)/installed
 	@$(BIN)/dedup check examples/harbour-news.html --exit-zero
+
+# Says the address; the sample page is in the index as soon as the service answers.
+SAMPLE := examples/harbour-news.html
+serve: $(VENV)/installed
+	@$(BIN)/python -c "import dedup, pathlib; page = pathlib.Path('$(SAMPLE)'); \
+	  dedup.Client('http://127.0.0.1:8000', tries=9).check(page.read_bytes(), str(page))" & \
+	exec $(BIN)/dedup serve --log-level warning
 
 test: check suite wheel
 
