@@ -107,6 +107,14 @@ def test_documented_examples() -> None:
             assert re.fullmatch(".*".join(parts), ended.stdout.strip()), (command, ended.stdout)
 
 
+@pytest.mark.parametrize("name", ["http.md", "operating.md"])
+def test_links_lead_somewhere(name: str) -> None:
+    """Relative links name files that are there."""
+    text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert (ROOT / "docs" / target).exists(), target
+
+
 def test_documented_options_and_metrics() -> None:
     """Options, metrics and problems that the documents name are there."""
     text = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
