@@ -374,6 +374,8 @@ def test_metrics(service: InProcess) -> None:
     assert service.metric("dedup_problems_total", problem="invalid") == 1
     assert service.metric("dedup_index_originals", namespace="default") == 2
     assert service.metric("dedup_batch_pages_count") == 1
+    for name in ("requests_in_work", "requests_waiting", "bodies_bytes"):
+        assert f"\ndedup_{name} 0.0" in text.text
     seconds = "dedup_http_request_seconds_count"
     assert service.metric(seconds, route="/v1/check") == 3
 

@@ -86,7 +86,7 @@ LIMITS = (
     click.option(
         "--max-wait",
         type=click.FloatRange(min=0, min_open=True),
-        default=0.2,
+        default=0.15,
         show_default=True,
         help="Seconds that a request may wait before it is worked on; then 503.",
     ),

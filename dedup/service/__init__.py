@@ -1,7 +1,7 @@
 """dedup over HTTP: an ASGI application, and the server that runs it.
 
     serve.py      one process or several, sockets, signals
-    app.py        the application: routes, and what a service holds
+    app.py        the application: its routes, its life; state.py: what its routes share
     edge.py       what every request and every answer goes through
     routes.py     requests to calls of the library, reports to answers
     stream.py     JSON Lines in and out

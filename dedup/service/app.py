@@ -77,7 +77,7 @@ def create_app(options: Options) -> ASGIApp:
 @asynccontextmanager
 async def _life(service: Service, _app: Starlette) -> AsyncIterator[None]:
     """From the first request to the last."""
-    watcher = asyncio.create_task(service.watch_keys())
+    watcher = asyncio.create_task(service.watch())
     restore = _on_stop(service.stopping.set)
     try:
         yield

@@ -48,7 +48,7 @@ class Limits:
     held_bytes: int = 256 << 20
     work_bytes: int = 1 << 17
     waiting: int = 1000
-    wait_seconds: float = 0.2
+    wait_seconds: float = 0.15
     body_seconds: float = 30.0
     answer_seconds: float = 60.0
     streams: int = 16

@@ -277,6 +277,7 @@ async def metrics(request: Request) -> Response:
     key = service.key_of(request)
     if not key.allows("read", None):
         raise Problem("not-allowed", f"the key {key.name!r} is not for all namespaces")
+    service.measure()
     await service.indexes.measure()
     text = await asyncio.to_thread(service.metrics.text)
     return Response(text, headers={"content-type": metrics_module.CONTENT_TYPE})

@@ -21,7 +21,7 @@ from dedup.service.metrics import Metrics
 from dedup.service.problems import RETRY, Problem
 from dedup.service.shapes import Wishes
 
-KEYS_READ_AGAIN = 2.0
+WATCH_SECONDS = 2.0
 """Seconds after which a key that was removed from the file is refused at the latest."""
 
 
@@ -67,9 +67,6 @@ class Service:
         self.rates = Rates(options.limits.rate)
         self.stopping = asyncio.Event()
         self.streams = 0
-        self.metrics.in_work.set_function(lambda: self.gate.working)
-        self.metrics.waiting.set_function(lambda: self.gate.waiting)
-        self.metrics.held.set_function(lambda: self.budget.held)
 
     def key_of(self, request: Request) -> Key:
         """The key that a request carries.
@@ -110,11 +107,22 @@ class Service:
                 RETRY,
             ) from None
 
-    async def watch_keys(self) -> None:
-        """Read the file of keys again when it changes, until the service ends."""
-        while self.keys is not None:
-            await asyncio.sleep(KEYS_READ_AGAIN)
-            await asyncio.to_thread(self.keys.refresh)
+    def measure(self) -> None:
+        """Bring the metrics of what is going on up to date."""
+        self.metrics.in_work.set(self.gate.working)
+        self.metrics.waiting.set(self.gate.waiting)
+        self.metrics.held.set(self.budget.held)
+
+    async def watch(self) -> None:
+        """Measure, and read the file of keys again when it changes, until the service ends.
+
+        Other workers are asked for metrics as well, so each writes down how it is.
+        """
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            self.measure()
+            if self.keys is not None:
+                await asyncio.to_thread(self.keys.refresh)
 
 
 def version() -> str:
