@@ -18,8 +18,18 @@ LIBRARIES = ("msgspec", "prometheus_client", "starlette", "uvicorn")
 KEYS_FILE = click.Path(dir_okay=False, path_type=Path)
 
 SETTINGS = (
-    click.option("--threshold", type=float, show_default="0.5, or the index's own"),
-    click.option("--min-words", type=int, show_default="5, or the index's own"),
+    click.option(
+        "--threshold",
+        type=float,
+        show_default="0.5, or the index's own",
+        help="Least similarity, over 0 to 1.",
+    ),
+    click.option(
+        "--min-words",
+        type=int,
+        show_default="5, or the index's own",
+        help="Blocks with fewer are not judged.",
+    ),
     click.option(
         "--keep",
         type=click.Choice(["traces", "text", "keys"]),
@@ -67,14 +77,31 @@ LISTENING = (
         type=click.Choice(["debug", "info", "warning", "error"]),
         default="info",
         show_default=True,
+        help="info: a line a request.",
     ),
 )
 LIMITS = (
     click.option(
-        "--max-body-mb", type=click.FloatRange(min=0, min_open=True), default=32, show_default=True
+        "--max-body-mb",
+        type=click.FloatRange(min=0, min_open=True),
+        default=32,
+        show_default=True,
+        help="Millions of bytes of a body; then 413.",
     ),
-    click.option("--max-pages", type=click.IntRange(min=1), default=1000, show_default=True),
-    click.option("--max-blocks", type=click.IntRange(min=1), default=200_000, show_default=True),
+    click.option(
+        "--max-pages",
+        type=click.IntRange(min=1),
+        default=1000,
+        show_default=True,
+        help="Pages of a request; then 422.",
+    ),
+    click.option(
+        "--max-blocks",
+        type=click.IntRange(min=1),
+        default=200_000,
+        show_default=True,
+        help="Blocks of a request; then 422.",
+    ),
     click.option(
         "--max-page-mb",
         type=click.FloatRange(min=0, min_open=True),
@@ -82,7 +109,13 @@ LIMITS = (
         show_default=True,
         help="Millions of characters of a page.",
     ),
-    click.option("--max-namespaces", type=click.IntRange(min=1), default=256, show_default=True),
+    click.option(
+        "--max-namespaces",
+        type=click.IntRange(min=1),
+        default=256,
+        show_default=True,
+        help="Namespaces in use; then 422.",
+    ),
     click.option(
         "--max-wait",
         type=click.FloatRange(min=0, min_open=True),

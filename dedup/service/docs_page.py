@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from html import escape
 from typing import Any
 
@@ -23,8 +24,8 @@ from dedup.service.state import version
 STYLE = """
 :root { color-scheme: light dark; }
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
-h2 { margin-top: 2.5rem; } code, pre { font: .875rem/1.4 ui-monospace, monospace; }
-pre { overflow-x: auto; padding: .75rem; border: 1px solid #8886; border-radius: .375rem; }
+h2 { margin-top: 2.5rem; } h2 code { font-size: 1.125rem; } code, pre { font: .875rem/1.4 ui-monospace, monospace; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; padding: .75rem; border: 1px solid #8886; border-radius: .375rem; }
 table { border-collapse: collapse; } td, th { text-align: left; vertical-align: top; padding: .2rem 1rem .2rem 0; }
 .method { text-transform: uppercase; font-weight: 600; }
 """  # noqa: E501 - CSS
@@ -90,10 +91,15 @@ def docs_html(document: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
+def prose(text: str) -> str:
+    """A paragraph as HTML; what stands between backticks is code."""
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(text))
+
+
 def _operation_html(path: str, method: str, operation: dict[str, Any]) -> list[str]:
     title = f"<h2><code><span class=method>{method}</span> {escape(path)}</code></h2>"
     parts = [title, f"<p><b>{escape(operation['summary'])}</b></p>"]
-    parts += (f"<p>{escape(part)}</p>" for part in operation.get("description", "").split("\n\n"))
+    parts += (f"<p>{prose(part)}</p>" for part in operation.get("description", "").split("\n\n"))
     if parameters := operation.get("parameters"):
         parts.append("<table>")
         parts += (
