@@ -140,6 +140,22 @@ def test_namespaces_know_nothing_of_each_other(service: InProcess) -> None:
     problem(service.check({}, headers={"dedup-namespace": "a b"}), "invalid")
 
 
+def test_an_index_in_a_file(tmp_path: Path) -> None:
+    """What a service has written to a file is there for the next one, before anybody writes."""
+    options = Options(index=str(tmp_path / "index.dedup"))
+    with InProcess(options) as service:
+        service.check({"page": "a", "content": A})
+    with InProcess(options) as service:
+        found = service.check({"content": A, "lookup": True}).json()["pages"][0]
+        assert found["repeats"][0]["original"]["page"] == "a"
+        stats = service.ask("GET", "/v1/stats").json()
+        assert stats["pages"] == 1
+        assert stats["disk_bytes"] > 0
+        assert service.ask("GET", "/readyz").status_code == 200
+    with pytest.raises(SettingsError, match="one process"):
+        check_start(options, Listening(workers=2))
+
+
 @pytest.mark.parametrize("page", ["https://x.example/a?b=c#d", "..", "ü/%2F", "a\nb", "a//b/"])
 def test_forgetting_any_page(service: InProcess, page: str) -> None:
     """A page whose id is any string can be forgotten, once."""

@@ -164,8 +164,9 @@ def serve(
     stderr, a JSON object a line. SIGTERM and Ctrl-C stop it, after what was accepted.
     """
     _require_server()
+    from dedup.service.indexes import shown_url  # noqa: PLC0415
     from dedup.service.limits import Limits  # noqa: PLC0415 - late, for a quick --help
-    from dedup.service.serve import Listening, serve_until_stopped, shown_url  # noqa: PLC0415
+    from dedup.service.serve import Listening, serve_until_stopped  # noqa: PLC0415
     from dedup.service.state import Options  # noqa: PLC0415
 
     settings: dict[str, Any] = {

@@ -27,6 +27,14 @@ LOOKUPS = 8
 """Lookups of one request that are under way at once."""
 
 
+def shown_url(url: str) -> str:
+    """A store's URL or path, without user, password and options."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return url
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
+
+
 class Open(NamedTuple):
     """An open namespace."""
 
@@ -59,12 +67,12 @@ class Indexes:
 
     def __init__(self, url: str, options: Mapping[str, Any], most: int, metrics: Metrics) -> None:
         self._url = url
+        self._shown = shown_url(url)
         self._options = dict(options)
         self._most = most
         self._metrics = metrics
         self._open: dict[str, Open] = {}
         self._lock = asyncio.Lock()
-        self._remote = is_shared(url)
         self.settings = Settings.from_mapping(self._options)
         self._empty = AsyncDeduper(NOWHERE, **self._options_without_keep())
 
@@ -140,7 +148,7 @@ class Indexes:
         with self._timed("stats"):
             stats = await deduper.stats()
         if found is None:
-            return replace(stats, namespace=namespace, bytes=0), self.settings
+            return replace(stats, url=self._shown, namespace=namespace, bytes=0), self.settings
         return stats, deduper.settings
 
     async def measure(self) -> None:
@@ -162,7 +170,7 @@ class Indexes:
         """A namespace that is there; None: there is none of this name."""
         if found := self._open.get(namespace):
             return found
-        if not self._remote:
+        if self._url == NOWHERE:
             return None
         with self._timed("open"):
             stored = await asyncio.to_thread(stored_settings, self._url, namespace)

@@ -88,7 +88,7 @@ class Metrics:
                 registry=registry,
                 multiprocess_mode="mostrecent",
             )
-            for field in ("pages", "originals", "repeats", "bytes")
+            for field in ("pages", "originals", "repeats", "bytes", "disk_bytes")
         }
         Gauge(
             "dedup_info",

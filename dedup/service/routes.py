@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from starlette.convertors import Convertor, register_url_convertor
@@ -238,15 +239,7 @@ async def stats(request: Request) -> Response:
     service = service_of(request)
     _, namespace = authorise(request, "read")
     found, settings = await service.indexes.stats(namespace)
-    answer: dict[str, Any] = {
-        "url": found.url,
-        "namespace": found.namespace,
-        "pages": found.pages,
-        "originals": found.originals,
-        "repeats": found.repeats,
-        "bytes": found.bytes,
-        "settings": settings.to_mapping(),
-    }
+    answer = asdict(found) | {"settings": settings.to_mapping()}
     return Response(dump(answer), media_type=JSON)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from dedup.errors import IndexMismatchError, InputError, SettingsError
 from dedup.index import stored_settings
-from dedup.service.indexes import is_shared
+from dedup.service.indexes import is_shared, shown_url
 from dedup.service.keys import Keys, check_namespace
 from dedup.settings import Settings
 
@@ -118,12 +118,6 @@ def address_of(listener: socket.socket, *, tls: bool) -> str:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     return f"{'https' if tls else 'http'}://{shown}:{port}"
-
-
-def shown_url(url: str) -> str:
-    """A store's URL without user, password and options."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
 
 
 def serve_until_stopped(

@@ -246,6 +246,7 @@ class StatsOut(Struct):
     originals: Count
     repeats: Count
     bytes: Count
+    disk_bytes: Count
     settings: dict[str, Any]
 
 
