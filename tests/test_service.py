@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import logging
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from services import InProcess
 from test_index import LONG, TEASER, A, B
 
 from dedup import Deduper, Settings, SettingsError, explain
+from dedup.cli import run
 from dedup.findings import findings_of
 from dedup.reports.json import page_object
 from dedup.service import shapes
@@ -493,6 +496,34 @@ def test_a_body_that_is_too_large_is_not_read(service: InProcess) -> None:
     assert answer.headers["connection"] == "close"
     assert sent <= service.service.limits.body_bytes + (3 << 20)
     assert service.service.budget.held == 0
+
+
+def test_a_body_that_never_comes() -> None:
+    """A body that does not arrive in time is given up, and so is a stream that falls silent."""
+    with InProcess(Options(limits=Limits(body_seconds=0.05))) as service:
+
+        async def silent() -> Any:
+            yield json.dumps({"page": "a", "content": A}).encode() + b"\n"
+            await asyncio.Event().wait()
+
+        headers = {"content-type": "application/json"}
+        problem(service.ask("POST", "/v1/check", content=silent(), headers=headers), "too-slow")
+        answer = service.ask("POST", "/v1/check", content=silent(), headers=NDJSON)
+        first, last = lines_of(answer)
+        assert first["page"] == "a"
+        assert last["type"] == "/docs#too-slow"
+        assert service.service.budget.held == 0
+
+
+def test_a_missing_extra(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the service's libraries are missing, the command says what to install."""
+    module = sys.modules["dedup.cli.serve"]  # the package's attribute is the command
+    monkeypatch.setattr(module, "LIBRARIES", ("nothing_of_this_name",))
+    assert run(["serve"]) == 2
+    said = capsys.readouterr().err
+    assert "pip install 'dedup[server]'" in said
 
 
 ROUTES = ["/v1/check", "/v1/explain", "/v1/pages/x", "/v1/stats", "/docs", "/", "/metrics", "/x"]
