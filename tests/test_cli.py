@@ -274,7 +274,9 @@ def test_output_goes_through_links_and_into_pipes() -> None:
     assert done.stdout.startswith(b"dedup: no repeats")
 
 
-@pytest.mark.parametrize("page_format", ["text", "json", "jsonl"])
+@pytest.mark.parametrize(
+    "page_format", ["text", "json", "jsonl", "csv", "markdown", "sarif", "html"]
+)
 def test_own_reports_are_never_input(page_format: str, capfd: pytest.CaptureFixture[str]) -> None:
     """A report in the folder that is checked is no page, in this run or in the next."""
     Path("broken.txt.gz").unlink()
@@ -289,6 +291,59 @@ def test_own_reports_are_never_input(page_format: str, capfd: pytest.CaptureFixt
     assert done.returncode == 1
     assert len(Path("third.txt").read_text()) == len(first)
     assert capfd.readouterr().err == ""
+
+
+def test_several_reports_in_one_run(capfd: pytest.CaptureFixture[str]) -> None:
+    """Each goes to its place in the format that its name or its suffix says."""
+    reports = ["a.csv", "b.md", "sarif=c", "d.html", "text=e.log"]
+    options = [word for report in reports for word in ("--report", report)]
+    assert run(["check", "twice.txt", "--format", "json", *options]) == 1
+    assert json.loads(capfd.readouterr().out)["summary"]["exact"] == 2
+    starts = {
+        "a.csv": "page,",
+        "b.md": "## dedup",
+        "c": "{",
+        "d.html": "<!doctype",
+        "e.log": "dedup",
+    }
+    for path, start in starts.items():
+        assert Path(path).read_text().startswith(start)
+    assert run(["check", "once.txt", "-o", "f.json"]) == 0
+    assert json.loads(Path("f.json").read_text())["summary"]["blocks"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--report", "x.foo"], "'x.foo': write FORMAT=FILE, with one of text, json"),
+        (["--report", "xml=x.html"], "'xml=x.html': write FORMAT=FILE"),
+        (["--report", "json=-"], "name a file"),
+        (["--report", "a.csv", "--report", "text=./a.csv"], "the csv report goes there, too"),
+        (["-o", "a.csv", "--report", "json=a.csv"], "the csv report goes there, too"),
+        (["--report", "text=once.txt"], "--report 'once.txt' would replace a page"),
+        (["--report", "html=no/r"], "choose another place for --report"),
+        (["--min-similarity", "2"], "2"),
+    ],
+)
+def test_reports_that_cannot_be(
+    options: list[str], said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What is wrong with a report is said before anything is read, and nothing is written."""
+    before = sorted(Path().iterdir())
+    assert run(["check", "once.txt", *options]) == 2
+    assert said in capfd.readouterr().err
+    assert sorted(Path().iterdir()) == before
+
+
+def test_only_some_repeats_count(capfd: pytest.CaptureFixture[str]) -> None:
+    """Repeats of other kinds, scopes and similarities are not told, and not counted."""
+    Path("near.txt").write_text(f"{TEASER}\n\n{TEASER.replace('opens', 'shuts')}\n")
+    asked = ["check", "near.txt", "twice.txt"]
+    assert run([*asked, "--kind", "near", "--min-similarity", "0.9"]) == 0
+    assert run([*asked, "--kind", "near", "--scope", "page", "--format", "json"]) == 1
+    told = capfd.readouterr().out.partition("{")[2]
+    summary = json.loads("{" + told)["summary"]
+    assert (summary["near"], summary["exact"]) == (1, 0)
 
 
 def test_output_never_replaces_a_page(capfd: pytest.CaptureFixture[str]) -> None:

@@ -7,9 +7,9 @@ a report.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,54 +18,12 @@ from dedup.cli.input_options import INPUT_OPTIONS, reading_options
 from dedup.cli.options import (
     INDEX_OPTIONS,
     duration,
-    format_option,
-    output_option,
     with_options,
 )
+from dedup.cli.report_options import REPORT_OPTIONS, Choices, Reports
 
 if TYPE_CHECKING:
     from dedup import Deduper
-    from dedup.cli.output import Output
-    from dedup.findings import Findings
-    from dedup.reports import Look, Result
-
-
-class Report(Protocol):
-    """What every format can do."""
-
-    def page(self, found: Findings) -> None:
-        """Take what was found on a page, when it is decided."""
-
-    def finish(self, result: Result) -> None:
-        """Write the rest."""
-
-
-def text_report(output: Output, look: Look) -> Report:
-    """The report for people."""
-    from dedup.reports import TextReport  # noqa: PLC0415 - late, for a quick --help
-
-    return TextReport(output.write_text, look)
-
-
-def json_report(output: Output, _look: Look) -> Report:
-    """One JSON object."""
-    from dedup.reports import JsonReport  # noqa: PLC0415
-
-    return JsonReport(output.write)
-
-
-def json_lines_report(output: Output, _look: Look) -> Report:
-    """A JSON object a line."""
-    from dedup.reports import JsonLinesReport  # noqa: PLC0415
-
-    return JsonLinesReport(output.write)
-
-
-FORMATS: dict[str, Callable[[Output, Look], Report]] = {
-    "text": text_report,
-    "json": json_report,
-    "jsonl": json_lines_report,
-}
 
 
 EPILOG = (
@@ -88,15 +46,7 @@ OPTIONS = (
         show_default="5, or the index's own",
         help="Blocks with fewer are not judged.",
     ),
-    format_option(FORMATS, "Report for people, as one JSON object, or as a JSON object a line."),
-    output_option("Write the report to a file."),
-    click.option(
-        "--top",
-        type=click.IntRange(min=0),
-        default=20,
-        show_default=True,
-        help="Groups in the text report; 0: all, with all their repeats.",
-    ),
+    *REPORT_OPTIONS,
     *GATE_OPTIONS,
     click.option(
         "--write-unique",
@@ -166,9 +116,6 @@ def run(
     namespace: str,
     threshold: float | None,
     min_words: int | None,
-    report_format: str,
-    output: str,
-    top: int,
     baseline: str | None,
     write_unique: str | None,
     stdin_name: str,
@@ -179,19 +126,21 @@ def run(
     expire_after: float | None = None,
     **more_options: Any,
 ) -> int:
-    """Judge pages, report, and return the exit status."""
+    """Judge pages, report, and return the exit status.
+
+    The rest of the options are those of reports, of inputs and of gates.
+    """
     from dedup.cli import console  # noqa: PLC0415 - late, for a quick --help
-    from dedup.cli.output import Output, refuse_inputs  # noqa: PLC0415
     from dedup.cli.unique import UniqueTexts  # noqa: PLC0415
-    from dedup.findings import Wanted  # noqa: PLC0415
     from dedup.index import for_lookups  # noqa: PLC0415
     from dedup.inputs import find  # noqa: PLC0415
     from dedup.judging import cores, judge  # noqa: PLC0415
     from dedup.model import Page  # noqa: PLC0415
-    from dedup.reports import Look, Result  # noqa: PLC0415
+    from dedup.reports import Result  # noqa: PLC0415
     from dedup.reports.baseline import Baseline  # noqa: PLC0415
 
-    refuse_inputs(output, paths)
+    choices = Choices.of(more_options)
+    wanted = replace(choices.wanted, unique_text=write_unique is not None)
     reading, gate_options = reading_options(more_options)
     gate = Gate.of(**gate_options)
     update_baseline = gate_options["update_baseline"]
@@ -199,16 +148,16 @@ def run(
         raise click.UsageError("--update-baseline needs --baseline FILE, which it writes")
     known = Baseline(baseline, create=update_baseline) if baseline else None
     with ExitStack() as stack:
-        result = stack.enter_context(Result())
-        destination = stack.enter_context(Output(output))
+        result = stack.enter_context(Result(wanted))
+        reports = stack.enter_context(Reports(choices, paths))
         inputs = find(
             paths,
             stdin_name=stdin_name,
-            exclude=destination.places,
+            exclude=reports.places,
             max_bytes=int(max_page_mb * 1e6),
             **reading,
         )
-        refuse_inputs(output, inputs.paths)  # those of globs and lists
+        choices.refuse(inputs.paths)  # those of globs and lists
         deduper = stack.enter_context(
             open_deduper(
                 for_lookups(index) if look_only else index,
@@ -219,11 +168,8 @@ def run(
             )
         )
         unique = UniqueTexts(write_unique, inputs.paths) if write_unique else None
-        wanted = Wanted(unique_text=unique is not None)
-        on_terminal = destination.to_stdout and console.is_terminal(sys.stdout)
         # Lines that stream to the same terminal would be torn by a progress line.
-        torn = on_terminal and report_format != "text"
-        shown = not quiet and not torn
+        shown = not quiet and not reports.streams
         progress = console.Progress(
             shown=shown,
             rewritten=console.is_terminal(sys.stderr),
@@ -231,9 +177,6 @@ def run(
             position=lambda: inputs.position,
         )
         stack.callback(progress.clear)
-        colour = destination.to_stdout and console.has_colour(sys.stdout)
-        look = Look(console.width(), colour=colour, top=top)
-        report = FORMATS[report_format](destination, look)
         with console.Interruption() as interruption, suppress(KeyboardInterrupt):
             pages = progress.reading(interruption.ending(inputs))
             for item, found in judge(
@@ -244,13 +187,12 @@ def run(
                 if known is not None:
                     found = known.without_known(found)  # noqa: PLW2901 - the rest is not told
                 result.add(found, item if isinstance(item, Page) else None)
-                report.page(found)
+                reports.page(found)
                 progress.judged(found)
         result.interrupted = interruption.happened
         result.known = known.left_out if known else None
         progress.clear()
-        report.finish(result)
-        destination.commit()
+        reports.finish(result)
         if known is not None and update_baseline and not result.interrupted:
             known.write()
         return conclude(result, gate, quiet=quiet)

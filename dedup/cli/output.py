@@ -27,8 +27,12 @@ class Output:
         encoding: how text is encoded there.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, option: str = "-o") -> None:
         """Open the output.
+
+        Args:
+            path: a file, or `-` for stdout.
+            option: the option that names it.
 
         Raises:
             click.ClickException: it cannot be written.
@@ -60,7 +64,7 @@ class Output:
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise click.ClickException(
-                f"cannot write {path!r} ({str(reason).lower()}): choose another place for -o"
+                f"cannot write {path!r} ({str(reason).lower()}): choose another place for {option}"
             ) from error
 
     def __enter__(self) -> Self:
@@ -107,7 +111,7 @@ class Output:
             self._temporary = None
 
 
-def refuse_inputs(path: str, inputs: tuple[str, ...]) -> None:
+def refuse_inputs(path: str, inputs: tuple[str, ...], option: str = "-o") -> None:
     """Refuse to write a report over a page that is to be read.
 
     Raises:
@@ -121,7 +125,7 @@ def refuse_inputs(path: str, inputs: tuple[str, ...]) -> None:
         inside = place.is_dir() and place in target.parents and is_input(target.name)
         if place == target or (inside and not _may_be_replaced(target)):
             raise click.ClickException(
-                f"-o {path!r} would replace a page to be checked: choose another file"
+                f"{option} {path!r} would replace a page to be checked: choose another file"
             )
 
 

@@ -17,6 +17,19 @@ REPORTS: dict[str, re.Pattern[bytes]] = {
         rb'\{"page": "(?:[^"\\]|\\.)*", (?:"blocks": \d+, "skipped"|"error": ")'
         rb'|\{"version": \d+, "groups": \['
     ),
+    "csv": re.compile(rb"page,site,position,start,end,line,path,kind,similarity,containment,"),
+    "markdown": re.compile(
+        rb"## dedup: (?:(?:no repeats in|[\d,]+ of) [\d,]+ blocks?\b|no page could be judged$)",
+        re.MULTILINE,
+    ),
+    "sarif": re.compile(
+        rb'\{"version": "2\.1\.0", "\$schema": "[^"]*", "runs": \[\{"tool": \{"driver":'
+        rb' \{"name": "dedup"'
+    ),
+    "html": re.compile(
+        rb'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<meta name="generator"'
+        rb' content="dedup'
+    ),
 }
 """How each format of report begins."""
 

@@ -1,5 +1,6 @@
 -- The groups of all members so far, those first whose repeats hold the most text.
 CREATE INDEX IF NOT EXISTS members_by_original ON members (original, original_position);
+CREATE INDEX IF NOT EXISTS members_by_page ON members (page);
 DROP TABLE IF EXISTS groups;
 CREATE TABLE groups AS
 SELECT
@@ -32,3 +33,4 @@ FROM (
 CREATE INDEX groups_by_rank ON groups (rank);
 CREATE INDEX groups_by_number ON groups (number);
 CREATE INDEX groups_by_place ON groups (quoted, position);
+CREATE INDEX groups_by_original ON groups (original, position);

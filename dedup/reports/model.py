@@ -72,6 +72,8 @@ class Group:
         wasted: characters that stand in them.
         first_seen: when the original was added (seconds since 1970).
         seen: repeats of it that the index has counted, those of earlier runs included.
+        original_number: the number in this run of the page that owns the original; None: of an
+            earlier run.
     """
 
     number: int
@@ -82,11 +84,54 @@ class Group:
     wasted: int
     first_seen: int
     seen: int
+    original_number: int | None
 
     @property
     def repeats(self) -> int:
         """How many members it has."""
         return sum(self.kinds.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A repeat or an extension as its page shows it.
+
+    Attributes:
+        position: 0-based order of the block on its page.
+        kind: how it repeats the original.
+        similarity: 0 to 1.
+        containment: 0 to 1.
+        original: the original's page.
+        original_position: 0-based order of the original on it.
+        original_number: the number in this run of the original's page; None: of an earlier run.
+        group: the number of its group; None: an extension, which has none.
+    """
+
+    position: int
+    kind: Kind
+    similarity: float
+    containment: float
+    original: str
+    original_position: int
+    original_number: int | None
+    group: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a page or a site has of one thing: of a group's repeats, of one page's originals.
+
+    Attributes:
+        name: the text of the group's original, or the other page's id; None: not at hand.
+        repeats: repeats here.
+        pages: pages here on which they stand.
+        wasted: characters of them.
+    """
+
+    name: str | None
+    repeats: int
+    pages: int
+    wasted: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +163,7 @@ class Totals:
         repeats: those of them that are repeats.
         characters: length of the text.
         wasted: characters of it that stand in repeats.
+        site: the page's site, or the site itself.
     """
 
     name: str | None
@@ -128,6 +174,7 @@ class Totals:
     repeats: int
     characters: int
     wasted: int
+    site: str | None = None
 
     @property
     def repeated_share(self) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from types import TracebackType
@@ -18,14 +18,27 @@ from typing import Any, Self
 
 import numpy as np
 
-from dedup.findings import Finding, Findings, PackedTexts
-from dedup.model import Page
+from dedup.findings import EVERYTHING, Finding, Findings, PackedTexts, Wanted
+from dedup.model import Kind, Page
 from dedup.pages import split_page
-from dedup.reports.model import BadPage, Extension, Group, Member, Place, Summary, Totals
+from dedup.reports.model import (
+    BadPage,
+    Extension,
+    Group,
+    Mark,
+    Member,
+    Place,
+    Share,
+    Summary,
+    Totals,
+)
 
 PAGES_AT_HAND = 16_000_000
 """Characters or bytes of pages kept at hand, so that the line of an original can still be found on
 a page on which nothing was found, and whose lines nobody has looked up."""
+
+SINGLY = 1000
+"""Groups whose texts are looked up one by one; those of more are looked up page by page."""
 
 _MEMBERS = (
     "SELECT names.name, position, line, page, start, end, path, hidden, kind, similarity,"
@@ -47,9 +60,11 @@ class Result:
         folder: what all page ids have in common, in whole parts between slashes.
         interrupted: the run was stopped; what is here was decided before.
         known: repeats left out since they are known (`baseline.py`); None: nothing is.
+        wanted: which repeats the findings tell of.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: Wanted = EVERYTHING) -> None:
+        self.wanted = wanted
         self.interrupted = False
         self.known: int | None = None
         self.only_page: str | None = None
@@ -159,7 +174,7 @@ class Result:
         Args:
             limit: so many at most; None: all.
         """
-        self._group(texts=limit is None)
+        self._group(texts=limit is None or limit > SINGLY)
         query = (
             "SELECT groups.number, name, position, text, exact, near, excerpt, pages, wasted,"
             " first_seen, seen, quoted, original FROM groups JOIN names ON names.number = original"
@@ -180,6 +195,7 @@ class Result:
                 wasted=wasted,
                 first_seen=first_seen,
                 seen=seen,
+                original_number=quoted,
             )
 
     def members(self, group: Group, limit: int | None = None) -> Iterator[Member]:
@@ -194,9 +210,74 @@ class Result:
 
     def members_of_page(self, number: int) -> Iterator[tuple[Member, Place]]:
         """The repeats and extensions on a page of this run, by position, with their originals."""
+        self._group()
         query = f"{_MEMBERS} WHERE page = ? ORDER BY position"
         for row in self._database.execute(query, (number,)):
             yield _member(row), self._original(row)
+
+    def members_of_groups(self, groups: int) -> Iterator[tuple[int, Member]]:
+        """The members of the first groups, each with the place of its group in `groups()`."""
+        self._group()
+        query = (
+            "SELECT rank, names.name, members.position, line, page, start, end, path, hidden, kind,"
+            " similarity, containment, verified, scope, members.characters FROM groups"
+            " JOIN members ON members.original = groups.original"
+            " AND original_position = groups.position JOIN pages ON pages.number = page"
+            " JOIN names ON names.number = pages.name"
+            " WHERE rank < ? AND kind <> 'extension' ORDER BY rank, members.number"
+        )
+        for rank, *row in self._database.execute(query, (groups,)):
+            yield rank, _member(row)
+
+    def marks(self, page: int) -> list[Mark]:
+        """The repeats and extensions on a page of this run, by position."""
+        self._group()
+        query = (
+            "SELECT members.position, kind, similarity, containment, name, original_position,"
+            " (SELECT max(number) FROM pages WHERE name = names.number AND number <= page),"
+            " groups.number FROM members JOIN names ON names.number = members.original"
+            " LEFT JOIN groups ON groups.original = members.original"
+            " AND groups.position = original_position AND kind <> 'extension'"
+            " WHERE page = ? ORDER BY members.position"
+        )
+        rows = self._database.execute(query, (page,))
+        return [
+            Mark(position, kind, similarity, containment, _unpack(name), original, number, group)
+            for position, kind, similarity, containment, name, original, number, group in rows
+        ]
+
+    def wasted_by_kind(self) -> dict[Kind, int]:
+        """The characters that stand in repeats of each kind."""
+        query = "SELECT kind, sum(characters) FROM members WHERE kind <> 'extension' GROUP BY kind"
+        return dict(self._database.execute(query))
+
+    def repeated_on_site(self, site: str | None, limit: int) -> list[Share]:
+        """What a site repeats: the groups that waste most there, and how much of each."""
+        self._group()
+        query = (
+            "SELECT groups.number, quoted, groups.original, groups.position, count(*) AS repeats,"
+            " count(DISTINCT page), sum(members.characters) AS wasted FROM pages"
+            " JOIN members ON page = pages.number JOIN groups ON groups.original = members.original"
+            " AND groups.position = original_position WHERE site IS ? AND kind <> 'extension'"
+            " GROUP BY groups.number ORDER BY wasted DESC, groups.number LIMIT ?"
+        )
+        rows = self._database.execute(query, (_pack(site), limit)).fetchall()
+        texts = (self._quote(*row[:4]) for row in rows)
+        return [
+            Share(None if text is None else _unpack(text), *row[4:])
+            for text, row in zip(texts, rows, strict=True)
+        ]
+
+    def repeated_on_page(self, number: int, limit: int) -> list[Share]:
+        """What a page of this run repeats: the pages whose originals waste most there."""
+        self._group()
+        query = (
+            "SELECT name, count(*), 1, sum(characters) AS wasted FROM members"
+            " JOIN names ON names.number = original WHERE page = ? AND kind <> 'extension'"
+            " GROUP BY original ORDER BY wasted DESC, min(members.number) LIMIT ?"
+        )
+        rows = self._database.execute(query, (number, limit))
+        return [Share(_unpack(name), *row) for name, *row in rows]
 
     def extensions(self, limit: int | None = None) -> Iterator[Extension]:
         """The blocks that contain an earlier, shorter original, in the order of the run."""
@@ -212,11 +293,19 @@ class Result:
     def pages(self, limit: int | None = None) -> Iterator[Totals]:
         """The judged pages, those first whose repeats hold the most text; so many at most."""
         query = (
-            f"SELECT names.name, {_PAGE} FROM pages JOIN names ON names.number = pages.name"
+            f"SELECT names.name, {_PAGE}, site FROM pages JOIN names ON names.number = pages.name"
             " WHERE error IS NULL ORDER BY wasted DESC, pages.number LIMIT ?"
         )
-        for name, *row in self._database.execute(query, (-1 if limit is None else limit,)):
-            yield Totals(_unpack(name), *row)
+        rows = self._database.execute(query, (-1 if limit is None else limit,))
+        for name, *row, site in rows:
+            number, pages, blocks, skipped, repeats, characters, wasted = row
+            counts = (pages, blocks, skipped, repeats, characters, wasted)
+            yield Totals(_unpack(name), number, *counts, None if site is None else _unpack(site))
+
+    def site_count(self) -> int:
+        """How many sites there are, pages without one counting as one more."""
+        query = "SELECT count(*) FROM (SELECT 1 FROM pages WHERE error IS NULL GROUP BY site)"
+        return int(self._database.execute(query).fetchone()[0])
 
     def sites(self, limit: int | None = None) -> Iterator[Totals]:
         """The sites of the judged pages, those first whose repeats hold the most text."""
@@ -225,7 +314,9 @@ class Result:
             " ORDER BY wasted DESC, min(number) LIMIT ?"
         )
         for site, *row in self._database.execute(query, (-1 if limit is None else limit,)):
-            yield Totals(None if site is None else _unpack(site), *row)
+            name = None if site is None else _unpack(site)
+            number, pages, blocks, skipped, repeats, characters, wasted = row
+            yield Totals(name, number, pages, blocks, skipped, repeats, characters, wasted, name)
 
     def texts(self, number: int) -> list[str]:
         """The texts of all blocks of a page of this run, by its number."""
@@ -325,7 +416,7 @@ class _PagesAtHand:
         return blocks.line(position) if position < len(blocks) else None
 
 
-def _member(row: tuple[Any, ...]) -> Member:
+def _member(row: Sequence[Any]) -> Member:
     name, position, line, number, start, end, path, hidden, kind, *rest = row
     similarity, containment, verified, scope, characters, *_ = rest
     return Member(

@@ -19,29 +19,29 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Literal, TypeAlias
 
 from dedup.findings import Findings
 from dedup.model import Kind
 from dedup.reports.columns import cut, cut_start, printable
-from dedup.reports.model import Group, Member, Place, Summary
+from dedup.reports.model import Group, Member, Place, Totals
 from dedup.reports.result import Result
+from dedup.reports.wording import NO_SITE, counted, details, headline, percent
 
 TOP = 20
 MEMBERS = 5
 """Repeats shown of a group, and extensions, unless all groups are asked for."""
 
+GroupBy: TypeAlias = Literal["group", "page", "site"]
+
+SHARES = 3
+"""What is told of a page (where its originals stand) and of a site (which blocks it repeats)."""
+
 NARROWEST = 40
 QUOTE = 4000
 """Characters looked at to fill a line: white space may be most of them."""
-
-KINDS = {
-    "exact": "exact",
-    "near": "near (reworded)",
-    "excerpt": "excerpt (part of a longer block)",
-}
-"""The kinds of repeat, explained where they are first named."""
 
 STYLES = {
     "title": "1",
@@ -62,12 +62,14 @@ class Look:
     Attributes:
         width: columns of a line.
         colour: write terminal colours.
-        top: groups to show; 0: all, and all their repeats.
+        top: groups (or pages, or sites) to show; 0: all, and all their repeats.
+        group_by: what is listed: groups, or the pages or sites whose repeats hold the most text.
     """
 
     width: int = 80
     colour: bool = False
     top: int = TOP
+    group_by: GroupBy = "group"
 
     def styled(self, style: str, text: str) -> str:
         """The text in a style, where there is colour."""
@@ -92,21 +94,15 @@ class TextReport:
 
 def lines(result: Result, look: Look) -> Iterator[str]:
     """The report, line by line."""
-    look = Look(max(look.width, NARROWEST), look.colour, look.top)
+    look = replace(look, width=max(look.width, NARROWEST))
     summary = result.summary()
     for line in _wrapped(headline(summary), look):
         yield look.styled("title", line)
     yield from _wrapped(details(result, summary), look)
     places = _Places(result)
-    count = result.group_count()
-    shown = min(look.top, count) if look.top else count
-    for number, group in enumerate(result.groups(shown), start=1):
-        yield ""
-        yield from _group_lines(f"{number:>{len(str(shown))}}  ", group, result, places, look)
-    if shown < count:
-        yield ""
-        more = counted(count - shown, "more group")
-        yield from _wrapped(f"... and {more}; show all with --top 0", look)
+    yield from {"group": _groups, "page": _pages, "site": _sites}[look.group_by](
+        result, places, look
+    )
     if count := result.extension_count():
         yield ""
         yield from _extension_lines(count, result, places, look)
@@ -119,44 +115,64 @@ def lines(result: Result, look: Look) -> Iterator[str]:
             yield "    " + printable(bad.error if named else f"{bad.page}: {bad.error}")
 
 
-def headline(summary: Summary) -> str:
-    """The verdict in one line. It begins as `inputs.OWN_REPORT` expects."""
-    if summary.errors and summary.errors == summary.pages:
-        return "dedup: no page could be judged"
-    blocks = counted(summary.blocks, "block")
-    if not summary.repeats:
-        return f"dedup: no repeats in {blocks}"
-    verb = "is a repeat" if summary.repeats == 1 else "are repeats"
-    share = f"{percent(summary.repeated_share)}% of the text"
-    return f"dedup: {summary.repeats:,} of {blocks} {verb}, {share}"
+def _groups(result: Result, places: _Places, look: Look) -> Iterator[str]:
+    count = result.group_count()
+    shown = min(look.top, count) if look.top else count
+    for number, group in enumerate(result.groups(shown), start=1):
+        yield ""
+        yield from _group_lines(f"{number:>{len(str(shown))}}  ", group, result, places, look)
+    yield from _more(count - shown, "group", look)
 
 
-def details(result: Result, summary: Summary) -> str:
-    """Where the totals come from and what they are made of, as prose to be wrapped."""
-    if result.only_page is not None:
-        text = printable(result.only_page)
-    else:
-        folder = f" in {printable(result.folder)}" if result.folder else ""
-        text = counted(summary.pages, "page") + folder
-    counts = {"exact": summary.exact, "near": summary.near, "excerpt": summary.excerpt}
-    if kinds := [f"{counts[kind]:,} {words}" for kind, words in KINDS.items() if counts[kind]]:
-        text += ": " + ", ".join(kinds)
-    if summary.skipped:
-        verb = "is" if summary.skipped == 1 else "are"
-        text += f"; {counted(summary.skipped, 'block')} {verb} too short to be judged"
-    if result.known:
-        text += f"; {counted(result.known, 'known repeat')} left out"
-    return f"{text}; stopped before the end" if result.interrupted else text
+def _pages(result: Result, places: _Places, look: Look) -> Iterator[str]:
+    summary = result.summary()
+    count = summary.pages - summary.errors
+    shown = min(look.top, count) if look.top else count
+    for page in result.pages(shown):
+        yield ""
+        yield from _totals_lines(places.page(page.name or ""), page, look)
+        for share in result.repeated_on_page(page.number, SHARES):
+            where = "on the page itself" if share.name == page.name else ""
+            of = where or "of " + places.page(share.name or "")
+            yield _share_line(counted(share.repeats, "repeat"), of, look)
+    yield from _more(count - shown, "page", look)
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 page`, `1,200 pages`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def _sites(result: Result, _places: _Places, look: Look) -> Iterator[str]:
+    count = result.site_count()
+    shown = min(look.top, count) if look.top else count
+    for site in result.sites(shown):
+        yield ""
+        yield from _totals_lines(printable(site.name or NO_SITE), site, look)
+        for share in result.repeated_on_site(site.name, SHARES):
+            text = printable((share.name or "(text not at hand)")[:QUOTE])
+            yield _share_line(f"on {counted(share.pages, 'page')}", text, look)
+    yield from _more(count - shown, "site", look)
 
 
-def percent(share: float) -> int:
-    """Whole percents, rounded down: what is not quite equal never reads as 100."""
-    return int(share * 100 + 1e-9)
+def _totals_lines(name: str, totals: Totals, look: Look) -> Iterator[str]:
+    """A page or a site in two lines."""
+    share = f"{percent(totals.repeated_share):>3}%  "
+    yield share + look.styled("title", cut_start(name, look.width - len(share)))
+    said = [] if look.group_by == "page" else [counted(totals.pages, "page")]
+    verb = "is a repeat" if totals.repeats == 1 else "are repeats"
+    said.append(f"{totals.repeats:,} of {counted(totals.blocks, 'block')} {verb}")
+    said.append(counted(totals.wasted, "character"))
+    yield from _wrapped(", ".join(said), look, " " * len(share))
+
+
+def _share_line(count: str, what: str, look: Look) -> str:
+    indent = " " * len("100%  ")
+    start = f"{indent}{count:<14}  "
+    fit = cut_start if look.group_by == "page" else cut
+    return look.styled("quiet", start + fit(what, look.width - len(start)))
+
+
+def _more(count: int, noun: str, look: Look) -> Iterator[str]:
+    if count > 0:
+        yield ""
+        more = counted(count, f"more {noun}")
+        yield from _wrapped(f"... and {more}; show all with --top 0", look)
 
 
 def _wrapped(text: str, look: Look, indent: str = "") -> list[str]:
@@ -177,6 +193,10 @@ class _Places:
     def __init__(self, result: Result) -> None:
         self._folder = result.folder
         self._only = result.only_page
+
+    def page(self, name: str) -> str:
+        """A page's name."""
+        return printable(name if name == self._only else name.removeprefix(self._folder))
 
     def name(self, place: Place, columns: int) -> str:
         """The block's place; its page is named unless there is only this one."""

@@ -15,7 +15,8 @@ from typing import Any
 
 from dedup.reports.columns import cut, printable
 from dedup.reports.json import dump
-from dedup.reports.text import NARROWEST, Look, counted
+from dedup.reports.text import NARROWEST, Look
+from dedup.reports.wording import counted
 from dedup.tune import Example, KeyRecall, PairTuning, SampleTuning
 
 VERSION = 1
