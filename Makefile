@@ -7,7 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # What no kernel has a part in runs once.
 ONCE := $(addprefix --ignore=tests/test_,service.py service_process.py service_openapi.py \
-	service_deploy.py service_limits.py client.py servers.py html.py decode.py inputs.py report.py redis_crash.py inputs_archives.py inputs_packed.py inputs_paths.py inputs_records.py)
+	service_deploy.py service_limits.py client.py servers.py html.py decode.py inputs.py report.py redis_crash.py inputs_archives.py inputs_packed.py inputs_paths.py inputs_records.py \
+	report_formats.py report_html.py)
 # The files whose change asks for a new installation.
 SOURCES := pyproject.toml setup.py $(wildcard dedup/kernel/native/*)
 
@@ -32,6 +33,7 @@ check: $(VENV)/installed
 
 # Three ways: the kernel that an installation picks, the twin, and the native one with no way out.
 suite: $(VENV)/installed
+	./tests/install-browser.sh
 	$(BIN)/pytest -n 2
 	DEDUP_KERNEL=reference DEDUP_EXAMPLES=20 $(BIN)/pytest -n 2 $(ONCE)
 	DEDUP_KERNEL=native DEDUP_EXAMPLES=20 $(BIN)/pytest -n 2 $(ONCE)
