@@ -40,6 +40,9 @@ a page on which nothing was found, and whose lines nobody has looked up."""
 SINGLY = 1000
 """Groups whose texts are looked up one by one; those of more are looked up page by page."""
 
+CACHE_KB = 64000
+"""Memory of the database, beyond which it is in a file."""
+
 _MEMBERS = (
     "SELECT names.name, position, line, page, start, end, path, hidden, kind, similarity,"
     " containment, verified, scope, members.characters, original, original_position"
@@ -70,9 +73,10 @@ class Result:
         self.only_page: str | None = None
         self.folder = ""
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        # Nothing of this is to outlive the process, so nothing need be safe on disk.
+        # Nothing of this is to outlive the process, so nothing need be safe on disk, or committed.
         self._database.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")
-        self._database.executescript(_script("result.sql"))
+        self._database.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+        self._run("result.sql")
         self._names: dict[str, int] = {}
         self._pages = 0
         self._errors = 0
@@ -327,6 +331,11 @@ class Result:
         """A member's text."""
         return self._page_texts(member.number)[member.place.position]
 
+    def _run(self, script: str) -> None:
+        """Run a script, and go on in one transaction: a commit looks at every page in memory."""
+        self._database.executescript(_script(script))
+        self._database.execute("BEGIN")
+
     def _name(self, name: str) -> int:
         number = self._names.get(name)
         if number is None:
@@ -345,7 +354,7 @@ class Result:
     def _group(self, *, texts: bool = False) -> None:
         """Make the groups, where members came since; with the texts of all of them."""
         if not self._grouped:
-            self._database.executescript(_script("groups.sql"))
+            self._run("groups.sql")
             self._grouped = True
         if texts:
             # Page by page, so that each page is unpacked once.
