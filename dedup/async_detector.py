@@ -15,11 +15,16 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from dedup.detector import BATCH_PAGES, Batching, Opening, report_or_raise
+from dedup.batcher import Batcher, ReadAhead
+from dedup.detector import BATCH_PAGES, Opening, report_or_raise
 from dedup.index import open_async_index
-from dedup.model import Format, Page, Stats
-from dedup.pages import PageBatch, PageLike, minhash_rows
+from dedup.model import Content, Format, Page, Stats
+from dedup.pages import PageBatch, PageLike, characters_of, minhash_rows
 from dedup.report import Report
+
+AT_ONCE = 8192
+"""Characters of a batch that are split and sketched without going to a thread: of HTML that takes a
+millisecond, of text much less, and a thread would take a quarter of one to begin and end."""
 
 
 class AsyncDeduper(Opening):
@@ -35,8 +40,8 @@ class AsyncDeduper(Opening):
     Raises:
         SettingsError: an option is unknown or cannot take its value, or the URL names no store.
 
-    Tasks can share it; each call is atomic. A call that is cancelled leaves the index whole: the
-    page may be there in part, and checking it again completes it.
+    Tasks of one event loop can share it; each call is atomic. A call that is cancelled leaves the
+    index whole: the page is checked or is not, and checking it again gives the same report.
     """
 
     def __init__(
@@ -44,6 +49,7 @@ class AsyncDeduper(Opening):
     ) -> None:
         super().__init__(namespace, options)
         self._index = open_async_index(index, namespace, self.settings)
+        self._batcher = Batcher(self._check_batch)
 
     async def __aenter__(self) -> Self:
         return self
@@ -58,14 +64,19 @@ class AsyncDeduper(Opening):
 
     async def check(
         self,
-        content: str | bytes,
+        content: Content,
         page: str,
         *,
         format: Format = "auto",  # noqa: A002 - the contract's word
         encoding: str | None = None,
     ) -> Report:
-        """See `Deduper.check`."""
-        return report_or_raise(await self._check_batch([Page(content, page, format, encoding)]))
+        """See `Deduper.check`.
+
+        Checks of many tasks at once go through in batches, in the order in which they were called;
+        each caller gets the report on its own page, or its error.
+        """
+        report = await self._batcher.check(Page(content, page, format, encoding))
+        return report_or_raise(iter([report]))
 
     async def check_many(
         self,
@@ -75,31 +86,27 @@ class AsyncDeduper(Opening):
     ) -> AsyncIterator[Report]:
         """See `Deduper.check_many`. Pages may come from an asynchronous source, too.
 
-        The source is asked for more only when the reports before were taken.
+        A page is judged when it comes; of a source that is faster, up to a batch is gathered
+        meanwhile. Whoever takes no reports stops the source, with at most three batches in memory:
+        one gathered, one made ready, one judged.
         """
-        batches = Batching(batch_pages)
-        ready: asyncio.Task[PageBatch] | None = None
-        try:
-            async for page in each_of(pages):
-                if batch := batches.add(page):
-                    # It is made ready while the server works on the one before.
-                    work = asyncio.to_thread(PageBatch, batch, self.settings.bands)
-                    earlier, ready = ready, asyncio.create_task(work)
-                    if earlier is not None:
-                        for report in await self._judge(await earlier):
-                            yield report
-            if ready is not None:
-                for report in await self._judge(await ready):
-                    yield report
-        finally:
-            if ready is not None:
-                ready.cancel()
-        for report in await self._check_batch(batches.rest()):
-            yield report
+        async with ReadAhead(pages, batch_pages) as source:
+            ready: asyncio.Task[PageBatch] | None = None
+            try:
+                while ready or (batch := await source.take()):
+                    prepared = await (ready or self._prepare(batch))
+                    # While a server works on this batch, the next one is made ready.
+                    following = source.take_what_is_there()
+                    ready = asyncio.create_task(self._prepare(following)) if following else None
+                    for report in await self._judge(prepared):
+                        yield report
+            finally:
+                if ready is not None and not ready.cancel():
+                    ready.exception()  # looked at, though nobody is there any more to be told
 
     async def lookup(
         self,
-        content: str | bytes,
+        content: Content,
         page: str = "",
         *,
         format: Format = "auto",  # noqa: A002 - the contract's word
@@ -108,8 +115,8 @@ class AsyncDeduper(Opening):
     ) -> Report:
         """See `Deduper.lookup`."""
         settings = self.settings_with(threshold)
-        pages = [Page(content, page, format, encoding)]
-        batch = await asyncio.to_thread(PageBatch, pages, self.settings.bands)
+        pages: list[PageLike] = [Page(content, page, format, encoding)]
+        batch = await self._prepare(pages)
         verdicts = await self._index.lookup(
             batch.sketches, batch.names, batch.bounds, int(time.time()), settings
         )
@@ -133,28 +140,21 @@ class AsyncDeduper(Opening):
         await self._index.clear()
 
     async def close(self) -> None:
-        """See `Deduper.close`."""
+        """See `Deduper.close`. Checks that are under way are finished first."""
+        await self._batcher.finish()
         await self._index.close()
 
-    async def _check_batch(self, pages: Sequence[PageLike]) -> Iterator[Report]:
-        if not pages:
-            return iter(())
-        bands = self.settings.bands
-        return await self._judge(await asyncio.to_thread(PageBatch, pages, bands))
+    async def _check_batch(self, pages: Sequence[PageLike]) -> list[Report]:
+        # A list: a page that cannot be reported must fail here, not in the hands of its neighbour.
+        return list(await self._judge(await self._prepare(pages)))
+
+    async def _prepare(self, pages: Sequence[PageLike]) -> PageBatch:
+        """Split and sketch: a little at once, and more in a thread."""
+        if sum(map(characters_of, pages)) <= AT_ONCE:
+            return PageBatch(pages, self.settings.bands)
+        return await asyncio.to_thread(PageBatch, pages, self.settings.bands)
 
     async def _judge(self, batch: PageBatch) -> Iterator[Report]:
         now = int(time.time())
         verdicts = await self._index.check(batch.sketches, batch.names, batch.bounds, now)
         return batch.reports(verdicts)
-
-
-async def each_of(
-    pages: Iterable[PageLike] | AsyncIterable[PageLike],
-) -> AsyncIterator[PageLike]:
-    """The pages of either kind of source."""
-    if isinstance(pages, AsyncIterable):
-        async for page in pages:
-            yield page
-    else:
-        for page in pages:
-            yield page

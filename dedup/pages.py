@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TypeAlias, get_args
 
 import numpy as np
@@ -19,7 +20,8 @@ from dedup.blocks import TextBatch, split_texts
 from dedup.decode import MAY_BEGIN_HTML, decode, looks_like_html
 from dedup.errors import PageError, PageTooLargeError, SettingsError
 from dedup.html import HtmlBlocks, split_html
-from dedup.model import Format, Page, PageBlocks
+from dedup.model import Content, Format, Page, PageBlocks
+from dedup.parts import PartsBlocks
 from dedup.report import Report
 from dedup.settings import Settings
 from dedup.sketch import sketch_texts
@@ -28,8 +30,15 @@ from dedup.verdict import Verdicts, is_repeat
 MOST_CHARACTERS = 1 << 28
 """Characters of one page (256 Mi): more is no page, but an archive that should be read as one."""
 
-PageLike: TypeAlias = Page | tuple[str | bytes, str]
+PageLike: TypeAlias = Page | tuple[Content, str]
 """What the deduper takes for a page: a `Page`, or a pair of content and page id."""
+
+
+def characters_of(page: PageLike) -> int:
+    """The length of a page's content, as it was given."""
+    content = page.content if isinstance(page, Page) else page[0]
+    return sum(map(len, content)) if isinstance(content, tuple) else len(content)
+
 
 _FORMATS = get_args(Format)
 _PENDING = PageError("the page is being split")
@@ -103,10 +112,25 @@ def _read(given: PageLike, *, places: bool) -> tuple[str, PageBlocks | PageError
             return name, content
         page = Page(content, name)
     try:
+        if isinstance(page.content, tuple):
+            return page.page, _split_parts(page, page.content)
         content, is_html = read_page(page)
         return page.page, split_html(content, places=places) if is_html else content
     except PageError as error:
         return page.page, error
+
+
+def _split_parts(page: Page, contents: tuple[str, ...]) -> PartsBlocks:
+    """The blocks of a page that came in parts."""
+    found: list[PageBlocks | None] = []
+    texts: list[str] = []
+    for part in contents:
+        content, is_html = read_page(replace(page, content=part))
+        found.append(split_html(content) if is_html else None)
+        if not is_html:
+            texts.append(content)
+    split = iter(split_texts(texts))
+    return PartsBlocks([next(split) if blocks is None else blocks for blocks in found])
 
 
 def _is_plainly_text(content: str) -> bool:
@@ -116,13 +140,13 @@ def _is_plainly_text(content: str) -> bool:
 def _lay_out(
     batch: TextBatch, contents: Sequence[PageBlocks]
 ) -> tuple[bytes, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """One buffer with the blocks of text and HTML pages, and their spans in the order of pages."""
+    """One buffer with the blocks of text and other pages, and their spans in the order of pages."""
     buffers = [batch.buffer]
     size = len(batch.buffer)
     starts, ends = [], []
     text_page = 0
     for content in contents:
-        if isinstance(content, HtmlBlocks):
+        if isinstance(content, HtmlBlocks | PartsBlocks):
             encoded = [text.encode("utf-8", "surrogatepass") for text in content.texts]
             stops = size + np.cumsum([0, *map(len, encoded)], dtype=np.int64)
             starts.append(stops[:-1])

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from dedup.errors import PageError
 from dedup.kernel.kinds import VerdictKind
 from dedup.model import Block, Kind, Original, PageBlocks, Repeat, Scope
+from dedup.parts import PartsBlocks
 from dedup.verdict import Verdicts
 
 if TYPE_CHECKING:
@@ -113,6 +114,16 @@ class Report:
         if self._content is None:
             return ""
         return self._content.text_without(self._repeat_positions())
+
+    @property
+    def unique_parts(self) -> tuple[str, ...]:
+        """Each part of the page without its repeats; of a page that came whole there is one.
+
+        A part without repeats stays as it was given; else as in `unique_text`.
+        """
+        if isinstance(self._content, PartsBlocks):
+            return tuple(self._content.parts_without(self._repeat_positions()))
+        return (self.unique_text,)
 
     def _kinds(self) -> npt.NDArray[np.uint8]:
         if self._content is None or self._verdicts is None:
