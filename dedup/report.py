@@ -95,6 +95,19 @@ class Report:
         return _Blocks(self, self._positions_of(VerdictKind.EXTENSION))
 
     @property
+    def counts(self) -> dict[Kind, int]:
+        """How many blocks are of each kind, extensions included; kinds without any are absent.
+
+        Cheaper than asking the blocks.
+        """
+        counts: dict[Kind, int] = {}
+        if self._content is not None and len(self._content):
+            for value in self._kinds().tolist():
+                if value in _KINDS:
+                    counts[_KINDS[value]] = counts.get(_KINDS[value], 0) + 1
+        return counts
+
+    @property
     def skipped(self) -> int:
         """How many blocks were too short to be judged."""
         return int((self._kinds() == VerdictKind.SKIPPED).sum()) if self._content else 0
