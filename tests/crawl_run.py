@@ -28,9 +28,11 @@ class Site(scrapy.Spider):
     start_url = ""
 
     async def start(self) -> AsyncIterator[scrapy.Request]:
+        """Begin with the first page."""
         yield scrapy.Request(self.start_url)
 
     def parse(self, response: Response) -> Iterator[Any]:
+        """Give what the page says, and go on."""
         yield {
             "url": response.url,
             "title": response.css("title::text").get(),
@@ -40,12 +42,29 @@ class Site(scrapy.Spider):
             yield response.follow(link)
 
 
+class Orderly(Site):
+    """The same in one order: a section, its articles, the next section."""
+
+    name = "orderly"
+
+    def parse(self, response: Response) -> Iterator[Any]:
+        """Give every request a priority of its own."""
+        for result in super().parse(response):
+            if isinstance(result, scrapy.Request):
+                kind, number = result.url.rsplit("/", 2)[1:]
+                place = int(number) * 10 if kind == "section" else int(number) * 10 // 9 + 1
+                yield result.replace(priority=-place)
+            else:
+                yield result
+
+
 class WholePages(Site):
     """The same with the page itself as text: HTML."""
 
     name = "html"
 
     def parse(self, response: Response) -> Iterator[Any]:
+        """Give the page, and go on."""
         assert isinstance(response, TextResponse)
         yield {"url": response.url, "text": response.text}
         for link in response.css("a::attr(href)").getall():
@@ -95,6 +114,7 @@ class Kinds(Site):
     name = "kinds"
 
     def parse(self, response: Response) -> Iterator[Any]:
+        """Give one item of each type."""
         a, b, c = TEXTS.values()
         yield {"text": a}
         yield Plain(f"{a}\n\n{b}")
@@ -110,6 +130,7 @@ class Kinds(Site):
         yield response.follow("/named", callback=self.parse_later, meta={"dedup_page": "named"})
 
     def parse_later(self, response: Response) -> Iterator[Any]:
+        """Give an item of a page with a meta key."""
         yield {"text": TEXTS["A"], "from": response.url.rsplit("/", 1)[1]}
 
 
@@ -119,6 +140,7 @@ class Homeless(Site):
     name = "homeless"
 
     async def start(self) -> AsyncIterator[Any]:
+        """Give items without a page."""
         yield {"text": TEXTS["A"], "url": "https://example.org/a"}
         yield {"text": TEXTS["B"]}
 
@@ -129,6 +151,7 @@ class Asking(Site):
     name = "asking"
 
     async def parse(self, response: Response) -> AsyncIterator[Any]:  # type: ignore[override]
+        """Ask, and tell what came of it."""
         pipeline = self.crawler.get_item_pipeline(DedupPipeline)
         assert pipeline
         report = await pipeline.deduper.lookup(TEXTS["A"], response.url)
@@ -137,12 +160,14 @@ class Asking(Site):
             yield response.follow("/again", dont_filter=True)
 
 
-SPIDERS = {kind.name: kind for kind in (Site, WholePages, Kinds, Homeless, Asking)}
+SPIDERS = {kind.name: kind for kind in (Site, Orderly, WholePages, Kinds, Homeless, Asking)}
 
 
 def main() -> None:
+    """Run the crawl, write its stats, and fail where it did not begin."""
     job = json.loads(sys.argv[1])
-    settings = {"LOG_LEVEL": "INFO", "TELNETCONSOLE_ENABLED": False} | job["settings"]
+    settings = {"LOG_LEVEL": "INFO", "TELNETCONSOLE_ENABLED": False}
+    settings |= {"REMOTE_CONTROL_ENABLED": False} | job["settings"]
     process = CrawlerProcess(settings)
     crawler = process.create_crawler(SPIDERS[job["spider"]])
     process.crawl(crawler, start_url=job["start"])

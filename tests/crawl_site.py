@@ -54,7 +54,8 @@ class _Words:
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
-        starts, ends = "b br d f g h k l m n p r s st t v w".split(), "n r s t l m nd st".split()
+        starts = ["b", "br", "d", "f", "g", "h", "k", "l", "m", "n", "p", "r", "s", "st", "t", "v"]
+        ends = ["n", "r", "s", "t", "l", "m", "nd", "st"]
         words = {
             self._random.choice(starts)
             + self._random.choice("aeiou")
@@ -67,8 +68,8 @@ class _Words:
         self._weights = [1 / (30 + rank) for rank in range(len(self._words))]
 
     def paragraph(self) -> str:
-        """A paragraph of 30 to 70 words."""
-        words = self._random.choices(self._words, self._weights, k=self._random.randint(30, 70))
+        """A paragraph of 45 to 80 words."""
+        words = self._random.choices(self._words, self._weights, k=self._random.randint(45, 80))
         return " ".join(words).capitalize() + "."
 
     def reworked(self, paragraph: str) -> str:
@@ -99,7 +100,9 @@ def write_site(seed: int = 1) -> Site:
     for section in range(SECTIONS):
         first = section * ARTICLES_A_SECTION
         numbers = list(range(first, first + ARTICLES_A_SECTION))
-        teasers = [" ".join(articles[number][0].split()[:18]) + " … Read more" for number in numbers]
+        teasers = [
+            " ".join(articles[number][0].split()[:18]) + " … Read more" for number in numbers
+        ]
         for teaser, number in zip(teasers, numbers, strict=True):
             site.labels.setdefault(teaser, f"teaser of {site.labels[articles[number][0]]}")
         links = [f"/article/{number}" for number in numbers]
@@ -130,7 +133,8 @@ def serve(site: Site) -> Iterator[str]:
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
-        def do_GET(self) -> None:  # noqa: N802 - the name that http.server asks for
+        def do_GET(self) -> None:
+            """Send a page."""
             site.requests += 1
             page = site.pages.get(self.path)
             body = (page or "not here").encode()
