@@ -19,12 +19,12 @@ from dedup.batcher import Batcher, ReadAhead
 from dedup.detector import BATCH_PAGES, Opening, report_or_raise
 from dedup.index import open_async_index
 from dedup.model import Content, Format, Page, Stats
-from dedup.pages import PageBatch, PageLike, characters_of, minhash_rows
+from dedup.pages import PageBatch, PageLike, minhash_rows, work_of
 from dedup.report import Report
 
-AT_ONCE = 8192
-"""Characters of a batch that are split and sketched without going to a thread: of HTML that takes a
-millisecond, of text much less, and a thread would take a quarter of one to begin and end."""
+AT_ONCE = 1 << 16
+"""Characters of text in a batch (of HTML, a tenth) that are split and sketched without going to a
+thread: that takes a millisecond, and a thread up to one to begin and end where others are busy."""
 
 
 class AsyncDeduper(Opening):
@@ -150,7 +150,7 @@ class AsyncDeduper(Opening):
 
     async def _prepare(self, pages: Sequence[PageLike]) -> PageBatch:
         """Split and sketch: a little at once, and more in a thread."""
-        if sum(map(characters_of, pages)) <= AT_ONCE:
+        if sum(map(work_of, pages)) <= AT_ONCE:
             return PageBatch(pages, self.settings.bands)
         return await asyncio.to_thread(PageBatch, pages, self.settings.bands)
 

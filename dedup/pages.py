@@ -40,8 +40,18 @@ def characters_of(page: PageLike) -> int:
     return sum(map(len, content)) if isinstance(content, tuple) else len(content)
 
 
+def work_of(page: PageLike) -> int:
+    """How much work a page is: of text its characters, of what may be HTML ten times as many."""
+    content = page.content if isinstance(page, Page) else page[0]
+    parts = content if isinstance(content, tuple) else (content,)
+    return sum(
+        len(part) if isinstance(part, str) and part[:1] not in MAY_BEGIN_HTML else 10 * len(part)
+        for part in parts
+    )
+
+
 _FORMATS = get_args(Format)
-_PENDING = PageError("the page is being split")
+_Parts: TypeAlias = "list[PageBlocks | str]"
 
 
 class PageBatch:
@@ -63,22 +73,26 @@ class PageBatch:
             bands: of keys, where the LSH family has any (`Settings.bands`).
             places: it will be asked where blocks stand, on most pages.
         """
-        self._outcomes: list[tuple[str, PageBlocks | PageError]] = []
+        read: list[tuple[str, PageBlocks | PageError | str | _Parts]] = []
         texts: list[str] = []
-        text_pages: list[int] = []
+        has_parts = False
         for given in pages:
-            name, outcome = _read(given, places=places)
-            if isinstance(outcome, str):
-                text_pages.append(len(self._outcomes))
-                texts.append(outcome)
-                outcome = _PENDING
-            self._outcomes.append((name, outcome))
+            name, found = _read(given, places=places)
+            if isinstance(found, str):
+                texts.append(found)
+            elif isinstance(found, list):
+                has_parts = True
+                texts += [part for part in found if isinstance(part, str)]
+            read.append((name, found))
         batch = split_texts(texts)
-        for place, blocks in zip(text_pages, batch, strict=True):
-            self._outcomes[place] = self._outcomes[place][0], blocks
+        split = iter(batch)
+        self._outcomes: list[tuple[str, PageBlocks | PageError]] = [
+            (name, next(split) if isinstance(found, str) else _with_blocks(found, split))
+            for name, found in read
+        ]
         contents = [blocks for _, blocks in self._outcomes if not isinstance(blocks, PageError)]
         self.names = [name for name, blocks in self._outcomes if not isinstance(blocks, PageError)]
-        if len(contents) == len(texts):
+        if len(contents) == len(texts) and not has_parts:
             self.bounds = batch.bounds
             self.sketches = sketch_texts(batch.buffer, batch.starts, batch.ends, bands)
         else:
@@ -101,7 +115,7 @@ class PageBatch:
                 at += 1
 
 
-def _read(given: PageLike, *, places: bool) -> tuple[str, PageBlocks | PageError | str]:
+def _read(given: PageLike, *, places: bool) -> tuple[str, PageBlocks | PageError | str | _Parts]:
     """A page's id, and its blocks, or its text where it is text, or why it has none."""
     if isinstance(given, Page):
         page = given
@@ -113,24 +127,29 @@ def _read(given: PageLike, *, places: bool) -> tuple[str, PageBlocks | PageError
         page = Page(content, name)
     try:
         if isinstance(page.content, tuple):
-            return page.page, _split_parts(page, page.content)
+            return page.page, [_read_part(page, part, places=places) for part in page.content]
         content, is_html = read_page(page)
         return page.page, split_html(content, places=places) if is_html else content
     except PageError as error:
         return page.page, error
 
 
-def _split_parts(page: Page, contents: tuple[str, ...]) -> PartsBlocks:
-    """The blocks of a page that came in parts."""
-    found: list[PageBlocks | None] = []
-    texts: list[str] = []
-    for part in contents:
-        content, is_html = read_page(replace(page, content=part))
-        found.append(split_html(content) if is_html else None)
-        if not is_html:
-            texts.append(content)
-    split = iter(split_texts(texts))
-    return PartsBlocks([next(split) if blocks is None else blocks for blocks in found])
+def _read_part(page: Page, part: str, *, places: bool) -> PageBlocks | str:
+    """The blocks of a part, or its text where it is text."""
+    # The commonest part, without ceremony.
+    if type(part) is str and page.format == "auto" and _is_plainly_text(part):
+        return part
+    content, is_html = read_page(replace(page, content=part))
+    return split_html(content, places=places) if is_html else content
+
+
+def _with_blocks(
+    found: PageBlocks | PageError | _Parts, split: Iterator[PageBlocks]
+) -> PageBlocks | PageError:
+    """What was found on a page, its parts' texts replaced by their blocks, which come in order."""
+    if not isinstance(found, list):
+        return found
+    return PartsBlocks([next(split) if isinstance(part, str) else part for part in found])
 
 
 def _is_plainly_text(content: str) -> bool:
@@ -140,24 +159,31 @@ def _is_plainly_text(content: str) -> bool:
 def _lay_out(
     batch: TextBatch, contents: Sequence[PageBlocks]
 ) -> tuple[bytes, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """One buffer with the blocks of text and other pages, and their spans in the order of pages."""
+    """One buffer with the blocks of text and HTML, and their spans in the order of pages."""
+    parts = [
+        part
+        for content in contents
+        for part in (content.parts if isinstance(content, PartsBlocks) else (content,))
+    ]
+    if not any(isinstance(part, HtmlBlocks) for part in parts):
+        return batch.buffer, batch.starts, batch.ends
     buffers = [batch.buffer]
     size = len(batch.buffer)
     starts, ends = [], []
-    text_page = 0
-    for content in contents:
-        if isinstance(content, HtmlBlocks | PartsBlocks):
-            encoded = [text.encode("utf-8", "surrogatepass") for text in content.texts]
+    text_at = 0
+    for part in parts:
+        if isinstance(part, HtmlBlocks):
+            encoded = [text.encode("utf-8", "surrogatepass") for text in part.texts]
             stops = size + np.cumsum([0, *map(len, encoded)], dtype=np.int64)
             starts.append(stops[:-1])
             ends.append(stops[1:])
             buffers += encoded
             size = int(stops[-1])
         else:
-            span = slice(*batch.bounds[text_page : text_page + 2])
+            span = slice(*batch.bounds[text_at : text_at + 2])
             starts.append(batch.starts[span])
             ends.append(batch.ends[span])
-            text_page += 1
+            text_at += 1
     return b"".join(buffers), np.concatenate(starts), np.concatenate(ends)
 
 

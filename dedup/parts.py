@@ -39,11 +39,6 @@ class PartsBlocks:
         """The parts, joined."""
         return GAP.join(part.content for part in self.parts)
 
-    @property
-    def texts(self) -> list[str]:
-        """The text of every block, in order."""
-        return [part.text(at) for part in self.parts for at in range(len(part))]
-
     def text(self, position: int) -> str:
         """The block's text."""
         part, at = self._place(position)

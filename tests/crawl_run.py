@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,9 +172,11 @@ def main() -> None:
     process = CrawlerProcess(settings)
     crawler = process.create_crawler(SPIDERS[job["spider"]])
     process.crawl(crawler, start_url=job["start"])
+    before = time.process_time()
     process.start()
     assert crawler.stats
-    stats = {k: v for k, v in crawler.stats.get_stats().items() if isinstance(v, int | str)}
+    stats = {k: v for k, v in crawler.stats.get_stats().items() if isinstance(v, int | float | str)}
+    stats["cpu_seconds"] = time.process_time() - before
     Path(job["stats"]).write_text(json.dumps(stats), encoding="utf-8")
     sys.exit(process.bootstrap_failed)
 

@@ -45,6 +45,7 @@ class DedupPipeline:
     def __init__(self, crawler: Crawler, settings: CrawlSettings) -> None:
         self._crawler = crawler
         self._settings = settings
+        self._stats = crawler.stats
         self._middleware: DedupSpiderMiddleware | None = None
         self._told: set[tuple[type, str]] = set()
         self.deduper = AsyncDeduper(
@@ -162,8 +163,8 @@ class DedupPipeline:
         self._count("blocks_removed", removed)
 
     def _count(self, name: str, count: int = 1) -> None:
-        if count and self._crawler.stats is not None:
-            self._crawler.stats.inc_value(f"dedup/{name}", count)
+        if count and self._stats is not None:
+            self._stats.inc_value(f"dedup/{name}", count)
 
     def _tell_once(self, item: Any, what: str, message: str, *details: Any) -> None:
         """Log something about a type of items when it is first seen."""
