@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _KINDS: dict[int, Kind] = {
-    VerdictKind.EXACT: "exact",
-    VerdictKind.NEAR: "near",
-    VerdictKind.EXCERPT: "excerpt",
-    VerdictKind.EXTENSION: "extension",
-    VerdictKind.ESTIMATED: "near",
+    int(VerdictKind.EXACT): "exact",
+    int(VerdictKind.NEAR): "near",
+    int(VerdictKind.EXCERPT): "excerpt",
+    int(VerdictKind.EXTENSION): "extension",
+    int(VerdictKind.ESTIMATED): "near",
 }
+_SKIPPED = int(VerdictKind.SKIPPED)
 
 
 class Report:
@@ -101,16 +102,16 @@ class Report:
         Cheaper than asking the blocks.
         """
         counts: dict[Kind, int] = {}
-        if self._content is not None and len(self._content):
-            for value in self._kinds().tolist():
-                if value in _KINDS:
-                    counts[_KINDS[value]] = counts.get(_KINDS[value], 0) + 1
+        kinds = self._kinds().tobytes() if self._content else b""
+        for value, kind in _KINDS.items():
+            if count := kinds.count(value):
+                counts[kind] = counts.get(kind, 0) + count
         return counts
 
     @property
     def skipped(self) -> int:
         """How many blocks were too short to be judged."""
-        return int((self._kinds() == VerdictKind.SKIPPED).sum()) if self._content else 0
+        return self._kinds().tobytes().count(_SKIPPED) if self._content else 0
 
     @property
     def characters(self) -> int:

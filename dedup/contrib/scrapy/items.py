@@ -6,7 +6,7 @@ of crawls or of indexes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from itemadapter import ItemAdapter
@@ -38,9 +38,12 @@ def text_of(item: Any, fields: Sequence[str]) -> ItemText | None:
     Raises:
         PageError: a field holds something else.
     """
-    if not ItemAdapter.is_item(item):
+    if isinstance(item, dict):  # the commonest item, without ceremony
+        adapter: Mapping[str, Any] = item
+    elif ItemAdapter.is_item(item):
+        adapter = ItemAdapter(item)
+    else:
         raise PageError(f"a {type(item).__name__} is no item: its text cannot be judged")
-    adapter = ItemAdapter(item)
     found: list[tuple[str, int | None]] = []
     texts: list[str] = []
     for name in fields:

@@ -87,14 +87,22 @@ class DedupSpiderMiddleware(BaseSpiderMiddleware):
 
 def page_named_by(item: Any) -> str | None:
     """The item's `url`, if it has one."""
-    url = ItemAdapter(item).get("url") if ItemAdapter.is_item(item) else None
+    if isinstance(item, dict):  # the commonest item, without ceremony
+        url = item.get("url")
+    else:
+        url = ItemAdapter(item).get("url") if ItemAdapter.is_item(item) else None
     return url if isinstance(url, str) and url else None
 
 
 def _origin_of(item: Any, response: Response, yielded: _Yielded) -> Origin:
     meta = response.request.meta if response.request is not None else {}
     named = page_named_by(item)
-    base = str(meta.get("dedup_page") or (response.urljoin(named) if named else response.url))
+    if page := meta.get("dedup_page"):
+        base = str(page)
+    elif named and named != response.url:
+        base = response.urljoin(named)
+    else:
+        base = response.url
     yielded.bases[base] += 1
     count = yielded.bases[base]
     return Origin(base if count == 1 else f"{base}#item-{count}", bool(meta.get("dedup_skip")))
