@@ -1,8 +1,9 @@
 """What dedup costs a Scrapy crawl: the same crawl of a site on loopback, with and without.
 
 Each crawl is a process of its own; the time is the crawl's, from its opening to its closing (the
-start of Python is left out). In a round every contender crawls once, beside one without dedup. The
-site answers at once, so this is the worst case: a crawl that waits for the network hides the work.
+start of Python is left out), and beside it the processor's time, which other work on the machine
+disturbs less. In a round every contender crawls once, beside one without dedup. The site answers at
+once, so this is the worst case: a crawl that waits for the network hides the work.
 """
 
 from __future__ import annotations
@@ -50,8 +51,11 @@ def main() -> None:
     if server:
         contenders["redis, trim"] = {"DEDUP_ACTION": "trim", "DEDUP_INDEX": server.url}
     site = write_site()
-    shares: dict[str, list[float]] = {name: [] for name in contenders}
-    seconds: dict[str, list[float]] = {name: [] for name in ("without", *contenders)}
+    measures = {"wall": "elapsed_time_seconds", "cpu": "cpu_seconds"}
+    shares = {f"{name}, {what}": list[float]() for name in contenders for what in measures}
+    seconds = {
+        f"{name}, {what}": list[float]() for name in ("without", *contenders) for what in measures
+    }
     with serve(site) as address:
         start = f"{address}/section/0"
         for at in range(rounds + 1):  # the first is not counted: it fills the system's caches
@@ -61,18 +65,17 @@ def main() -> None:
                 pair = [("without", BASE), (name, BASE | {"ADDONS": ADDONS} | settings | namespace)]
                 if at % 2:  # whoever comes second may find a warmer or a busier machine
                     pair.reverse()
-                took = {
-                    who: crawl("site", start, given)["elapsed_time_seconds"] for who, given in pair
-                }
-                if at:
-                    shares[name].append(took[name] / took["without"] - 1)
+                stats = {who: crawl("site", start, given) for who, given in pair}
+                for what, key in measures.items() if at else ():
+                    took = {who: found[key] for who, found in stats.items()}
+                    shares[f"{name}, {what}"].append(took[name] / took["without"] - 1)
                     for who, each in took.items():
-                        seconds[who].append(each)
+                        seconds[f"{who}, {what}"].append(each)
     if server:
         server.stop()
     overhead = {name: common.spread(values) for name, values in shares.items()}
     for name, share in overhead.items():
-        print(f"{name:16} {share['median']:+.1%}   ({share['min']:+.1%} to {share['max']:+.1%})")
+        print(f"{name:20} {share['median']:+.1%}   ({share['min']:+.1%} to {share['max']:+.1%})")
     result = {
         "pages": len(site.pages),
         "blocks": site.blocks,

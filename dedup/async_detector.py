@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from dedup.batcher import Batcher, ReadAhead
 from dedup.detector import BATCH_PAGES, Opening, report_or_raise
+from dedup.errors import SettingsError
 from dedup.index import open_async_index
 from dedup.model import Content, Format, Page, Stats
 from dedup.pages import PageBatch, PageLike, minhash_rows, work_of
@@ -35,6 +36,9 @@ class AsyncDeduper(Opening):
             `sqlite:///path`) a file for the next one, `redis://host:6379/0` is shared by many. A
             store is opened when it is first used.
         namespace: which of the store's independent indexes.
+        gather: how long a check may wait for others to go with it (seconds, 0 or more). At 0 it
+            waits only while the batch before it is judged. A few milliseconds make larger batches,
+            and so less work, where pages come one after another.
         options: the fields of `Settings`, by name.
 
     Raises:
@@ -45,11 +49,18 @@ class AsyncDeduper(Opening):
     """
 
     def __init__(
-        self, index: str = "memory://", *, namespace: str = "default", **options: Any
+        self,
+        index: str = "memory://",
+        *,
+        namespace: str = "default",
+        gather: float = 0.0,
+        **options: Any,
     ) -> None:
         super().__init__(namespace, options)
+        if isinstance(gather, bool) or not isinstance(gather, int | float) or not 0 <= gather <= 1:
+            raise SettingsError(f"gather={gather!r}: give seconds, from 0 to 1")
         self._index = open_async_index(index, namespace, self.settings)
-        self._batcher = Batcher(self._check_batch)
+        self._batcher = Batcher(self._check_batch, gather)
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,8 +1,9 @@
 """Pages that come one by one, from many tasks or from a slow source, to batches.
 
 Nobody waits for a batch to fill. What comes while the batch before is being judged goes together in
-the next one, and what comes to an idle deduper goes at once: so batches grow with the load, and
-nothing is held back by a timer. Knows nothing of indexes and decides nothing about pages.
+the next one, and what comes to an idle deduper goes at once, or within the few milliseconds that
+the user allows: so batches grow with the load. Knows nothing of indexes and decides nothing about
+pages.
 """
 
 from __future__ import annotations
@@ -30,10 +31,15 @@ class Batcher:
     pages and characters as one of `check_many`. A caller waits for its own report alone: one that
     is cancelled before its page's turn takes the page back; after that the page is judged, and
     only the report has no taker. The batcher keeps no page for which nobody waits.
+
+    Args:
+        judge: judges a batch.
+        gather: how long a batch waits for more pages (seconds). 0: not at all.
     """
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: Judge, gather: float = 0.0) -> None:
         self._judge = judge
+        self._gather = gather
         self._waiting: deque[tuple[Page, asyncio.Future[Report]]] = deque()
         self._runner: asyncio.Task[None] | None = None
 
@@ -61,12 +67,16 @@ class Batcher:
 
     async def _run(self) -> None:
         """Judge batches until nobody waits."""
-        while batch := self._take():
-            try:
-                await self._settle(batch)
-            finally:  # cancelled, as all tasks are when a loop ends: nobody waits for ever
-                for _, report in batch:
-                    report.cancel()
+        batch: list[tuple[Page, asyncio.Future[Report]]] = []
+        try:
+            while self._waiting:
+                if self._gather:
+                    await asyncio.sleep(self._gather)
+                if batch := self._take():
+                    await self._settle(batch)
+        finally:  # cancelled, as all tasks are when a loop ends: nobody waits for ever
+            for _, report in (*batch, *self._waiting):
+                report.cancel()
 
     def _take(self) -> list[tuple[Page, asyncio.Future[Report]]]:
         """The next batch of pages for which somebody still waits."""

@@ -37,17 +37,24 @@ PageLike: TypeAlias = Page | tuple[Content, str]
 def characters_of(page: PageLike) -> int:
     """The length of a page's content, as it was given."""
     content = page.content if isinstance(page, Page) else page[0]
-    return sum(map(len, content)) if isinstance(content, tuple) else len(content)
+    if isinstance(content, str | bytes):  # the commonest page, without ceremony
+        return len(content)
+    return sum(map(len, _contents_of(page)))
 
 
 def work_of(page: PageLike) -> int:
     """How much work a page is: of text its characters, of what may be HTML ten times as many."""
-    content = page.content if isinstance(page, Page) else page[0]
-    parts = content if isinstance(content, tuple) else (content,)
     return sum(
         len(part) if isinstance(part, str) and part[:1] not in MAY_BEGIN_HTML else 10 * len(part)
-        for part in parts
+        for part in _contents_of(page)
     )
+
+
+def _contents_of(page: PageLike) -> Sequence[str | bytes]:
+    """The parts of a page, which may be one; none of what is no page: reading it will say so."""
+    content = page.content if isinstance(page, Page) else page[0]
+    parts = content if isinstance(content, tuple) else (content,)
+    return parts if all(isinstance(part, str | bytes) for part in parts) else ()
 
 
 _FORMATS = get_args(Format)
