@@ -47,15 +47,14 @@ class PartsBlocks:
     def span(self, position: int) -> tuple[int, int]:
         """Its `(start, end)` in `content`."""
         part, at = self._place(position)
-        before = sum(len(each.content) + len(GAP) for each in self.parts[:part])
+        before = self._offsets[part]
         start, end = self.parts[part].span(at)
         return before + start, before + end
 
     def line(self, position: int) -> int:
         """The 1-based line of its start."""
         part, at = self._place(position)
-        before = sum(each.content.count("\n") + len(GAP) for each in self.parts[:part])
-        return before + self.parts[part].line(at)
+        return self._lines[part] + self.parts[part].line(at)
 
     def path(self, position: int) -> str | None:
         """Its CSS path in its part, for HTML."""
@@ -81,6 +80,16 @@ class PartsBlocks:
             part.text_without(gone) if gone else part.content
             for part, gone in zip(self.parts, left_out, strict=True)
         ]
+
+    @cached_property
+    def _offsets(self) -> list[int]:
+        """Where each part begins in the content."""
+        return [0, *accumulate(len(part.content) + len(GAP) for part in self.parts)]
+
+    @cached_property
+    def _lines(self) -> list[int]:
+        """How many lines stand before each part."""
+        return [0, *accumulate(part.content.count("\n") + len(GAP) for part in self.parts)]
 
     def _place(self, position: int) -> tuple[int, int]:
         """The part that a block is in, and its position there."""

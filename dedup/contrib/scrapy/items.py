@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from itemadapter import ItemAdapter
 
 from dedup.errors import PageError
+from dedup.findings import findings_of
 from dedup.model import Content
 from dedup.report import Report
 from dedup.reports.json import page_object
@@ -89,7 +90,7 @@ def flag(item: Any, report: Report) -> bool:
     """Put the report into the item, as plain values. False: it has no field for it."""
     adapter = ItemAdapter(item)
     try:
-        adapter[REPORT_FIELD] = page_object(report)
+        adapter[REPORT_FIELD] = page_object(findings_of(report))
     except (KeyError, AttributeError, TypeError, ValueError):  # no such field, or a frozen item
         return False
     return True
