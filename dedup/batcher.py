@@ -161,7 +161,7 @@ class ReadAhead:
         return batch
 
     async def _read(self, pages: Iterable[PageLike] | AsyncIterable[PageLike]) -> None:
-        async with aclosing(_each(pages)) as source:
+        async with aclosing(each_of(pages)) as source:
             async for page in source:
                 self._full = self._gathering.add(page)
                 self._changed.set()
@@ -170,7 +170,7 @@ class ReadAhead:
                     await self._taken.wait()
 
 
-async def _each(
+async def each_of(
     pages: Iterable[PageLike] | AsyncIterable[PageLike],
 ) -> AsyncGenerator[PageLike, None]:
     """The pages of either kind of source."""
