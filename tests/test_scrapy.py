@@ -357,6 +357,7 @@ def test_an_index_that_is_lost_on_the_way(home: str, site: Site, start: Start) -
         ({"DEDUP_FIELDS": []}, r"DEDUP_FIELDS=\[\]: name fields"),
         ({"DEDUP_FIELDS": "text,"}, "DEDUP_FIELDS='text,': name fields"),
         ({"DEDUP_FIELDS": 3}, "DEDUP_FIELDS=3: give a list of field names"),
+        ({"DEDUP_INDEX": 3}, "DEDUP_INDEX=3: give the URL of an index"),
         ({"DEDUP_THRESHOLD": "high"}, "DEDUP_THRESHOLD='high': give a number"),
         ({"DEDUP_OPTIONS": "min_words=3"}, "DEDUP_OPTIONS='min_words=3': give a dict"),
         ({"DEDUP_ACTOIN": "trim"}, "unknown setting DEDUP_ACTOIN: did you mean DEDUP_ACTION?"),

@@ -67,7 +67,7 @@ class DedupPipeline:
         require_enabled(crawler.settings)
         return cls(crawler, CrawlSettings.of(crawler.settings))
 
-    async def open_spider(self, spider: Any = None) -> None:  # noqa: ARG002 - Scrapy before 2.14
+    async def open_spider(self, spider: Any = None) -> None:  # noqa: ARG002 - older callers give it
         """Reach the index before the first request: a crawl without it would be for nothing.
 
         Raises:

@@ -67,8 +67,11 @@ class CrawlSettings:
                 raise SettingsError(
                     f"DEDUP_THRESHOLD={threshold!r}: give a number over 0 and up to 1"
                 ) from None
+        index = _value(settings, "DEDUP_INDEX")
+        if not isinstance(index, str):
+            raise SettingsError(f"DEDUP_INDEX={index!r}: give the URL of an index, as memory://")
         return cls(
-            index=_value(settings, "DEDUP_INDEX"),
+            index=index,
             namespace=_value(settings, "DEDUP_NAMESPACE"),
             fields=fields,
             action=_one_of(settings, "DEDUP_ACTION", get_args(Action)),
