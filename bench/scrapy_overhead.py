@@ -43,10 +43,7 @@ def main() -> None:
     parser = common.arguments("scrapy_overhead", __doc__)
     options = parser.parse_args()
     rounds = options.rounds or (3 if options.quick else 15)
-    contenders: dict[str, dict[str, Any]] = {
-        "memory, trim": {"DEDUP_ACTION": "trim"},
-        "memory, flag": {"DEDUP_ACTION": "flag"},
-    }
+    contenders: dict[str, dict[str, Any]] = {"memory, trim": {"DEDUP_ACTION": "trim"}}
     server = start_standalone(found[0]) if (found := find_servers()) else None
     if server:
         contenders["redis, trim"] = {"DEDUP_ACTION": "trim", "DEDUP_INDEX": server.url}

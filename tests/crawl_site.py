@@ -16,8 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-SECTIONS, ARTICLES_A_SECTION = 30, 9
-ARTICLES = SECTIONS * ARTICLES_A_SECTION
+ARTICLES_A_SECTION = 9
 
 MENU = (
     "News from the harbour and the old town",
@@ -80,13 +79,13 @@ class _Words:
         return " ".join(words)
 
 
-def write_site(seed: int = 1) -> Site:
-    """Write all pages."""
+def write_site(seed: int = 1, sections: int = 30) -> Site:
+    """Write all pages: ten a section."""
     words = _Words(seed)
     rng = random.Random(seed)
     site = Site()
     articles: list[list[str]] = []
-    for number in range(ARTICLES):
+    for number in range(sections * ARTICLES_A_SECTION):
         if number >= ARTICLES_A_SECTION and rng.random() < 0.15:  # an older one, reworked
             older = rng.randrange(number - 5)
             article = [words.reworked(paragraph) for paragraph in articles[older]]
@@ -97,7 +96,7 @@ def write_site(seed: int = 1) -> Site:
         articles.append(article)
         site.labels.update(zip(article, labels, strict=True))
         _add_page(site, f"/article/{number}", article, [])
-    for section in range(SECTIONS):
+    for section in range(sections):
         first = section * ARTICLES_A_SECTION
         numbers = list(range(first, first + ARTICLES_A_SECTION))
         teasers = [
@@ -106,7 +105,7 @@ def write_site(seed: int = 1) -> Site:
         for teaser, number in zip(teasers, numbers, strict=True):
             site.labels.setdefault(teaser, f"teaser of {site.labels[articles[number][0]]}")
         links = [f"/article/{number}" for number in numbers]
-        if section + 1 < SECTIONS:
+        if section + 1 < sections:
             links.insert(0, f"/section/{section + 1}")
         _add_page(site, f"/section/{section}", teasers + rng.sample(teasers, 3), links)
     site.labels.update({line: f"menu {at}" for at, line in enumerate(MENU)})
