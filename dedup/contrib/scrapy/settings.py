@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from scrapy.exceptions import NotConfigured
@@ -26,6 +27,9 @@ DEFAULTS: Mapping[str, Any] = {
     "DEDUP_OPTIONS": {},
 }
 """Every setting, and what it is where a project says nothing."""
+
+JOB_FILE = "dedup.sqlite"
+"""The index of a job that names none, in its JOBDIR."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class CrawlSettings:
                 raise SettingsError(
                     f"DEDUP_THRESHOLD={threshold!r}: give a number over 0 and up to 1"
                 ) from None
-        index = _value(settings, "DEDUP_INDEX")
+        index = settings.get("DEDUP_INDEX") or _index_of_job(settings)
         if not isinstance(index, str):
             raise SettingsError(f"DEDUP_INDEX={index!r}: give the URL of an index, as memory://")
         return cls(
@@ -93,6 +97,13 @@ def require_enabled(settings: BaseSettings) -> None:
         raise SettingsError(f"DEDUP_ENABLED={value!r}: use True or False") from None
     if not enabled:
         raise NotConfigured
+
+
+def _index_of_job(settings: BaseSettings) -> Any:
+    """Where the index lives if nothing is said: with the job, so that it is there on resuming."""
+    if job := settings.get("JOBDIR"):
+        return str(Path(job).absolute() / JOB_FILE)
+    return DEFAULTS["DEDUP_INDEX"]
 
 
 def _value(settings: BaseSettings, name: str) -> Any:
