@@ -22,6 +22,8 @@ from dedup.index import open_async_index
 from dedup.model import Content, Format, Page, Stats
 from dedup.pages import PageBatch, PageLike, minhash_rows, work_of
 from dedup.report import Report
+from dedup.sketch import Sketches
+from dedup.verdict import Verdicts
 
 AT_ONCE = 1 << 16
 """Characters of text in a batch (of HTML, a tenth) that are split and sketched without going to a
@@ -138,6 +140,20 @@ class AsyncDeduper(Opening):
         rows = minhash_rows(values, pages, self.settings)
         await self._index.add_minhashes(*rows, int(time.time()))
 
+    async def verdicts(
+        self,
+        sketches: Sketches,
+        pages: Sequence[str],
+        bounds: npt.NDArray[np.int64],
+        *,
+        look_only: bool = False,
+    ) -> Verdicts:
+        """See `Deduper.verdicts`."""
+        now = int(time.time())
+        if look_only:
+            return await self._index.lookup(sketches, pages, bounds, now, self.settings)
+        return await self._index.check(sketches, pages, bounds, now)
+
     async def forget(self, page: str) -> bool:
         """See `Deduper.forget`."""
         return await self._index.forget(page)
@@ -166,6 +182,4 @@ class AsyncDeduper(Opening):
         return await asyncio.to_thread(PageBatch, pages, self.settings.bands)
 
     async def _judge(self, batch: PageBatch) -> Iterator[Report]:
-        now = int(time.time())
-        verdicts = await self._index.check(batch.sketches, batch.names, batch.bounds, now)
-        return batch.reports(verdicts)
+        return batch.reports(await self.verdicts(batch.sketches, batch.names, batch.bounds))
