@@ -15,7 +15,7 @@ from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from dedup.async_detector import each_of
+from dedup.batcher import each_of
 from dedup.client_calls import Answer, Calls, Lost, Pause, Steps
 from dedup.detector import Batching, report_or_raise
 from dedup.errors import SettingsError

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from dedup.errors import SettingsError
 from dedup.index import open_index
-from dedup.model import Format, Page, Stats
-from dedup.pages import PageBatch, PageLike, minhash_rows
+from dedup.model import Content, Format, Page, Stats
+from dedup.pages import PageBatch, PageLike, characters_of, minhash_rows
 from dedup.report import Report
 from dedup.settings import Settings
 from dedup.sketch import Sketches
@@ -85,7 +85,7 @@ class Deduper(Opening):
 
     def check(
         self,
-        content: str | bytes,
+        content: Content,
         page: str,
         *,
         format: Format = "auto",  # noqa: A002 - the contract's word
@@ -97,7 +97,7 @@ class Deduper(Opening):
         whose blocks left the page are released.
 
         Args:
-            content: text, or bytes as they were fetched.
+            content: text, or bytes as they were fetched, or the texts of its parts (see `Page`).
             page: the page's id.
             format: `"text"`, `"html"`, or `"auto"` to look.
             encoding: the charset that a transport declared for bytes.
@@ -142,7 +142,7 @@ class Deduper(Opening):
 
     def lookup(
         self,
-        content: str | bytes,
+        content: Content,
         page: str = "",
         *,
         format: Format = "auto",  # noqa: A002 - the contract's word
@@ -251,7 +251,7 @@ class Batching:
     def add(self, page: PageLike) -> list[PageLike]:
         """Take a page; returns the batch that it completes, else nothing."""
         self._pages.append(page)
-        self._size += len(page.content if isinstance(page, Page) else page[0])
+        self._size += characters_of(page)
         is_full = len(self._pages) >= self._most or self._size >= BATCH_CHARACTERS
         return self.rest() if is_full else []
 

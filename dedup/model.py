@@ -13,6 +13,7 @@ from typing import Literal, Protocol, TypeAlias
 Format: TypeAlias = Literal["auto", "text", "html"]
 Kind: TypeAlias = Literal["exact", "near", "excerpt", "extension"]
 Scope: TypeAlias = Literal["page", "site", "other"]
+Content: TypeAlias = str | bytes | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +21,14 @@ class Page:
     """One input.
 
     Attributes:
-        content: text, or the bytes as they were fetched.
+        content: text, or the bytes as they were fetched; or a tuple of texts, the parts of one page
+            (the fields of a record), each of which is text or HTML by itself.
         page: the page's id: a URL, a path, any string that stays the same when it is fetched again.
         format: `"auto"` looks at the content.
         encoding: the charset that a transport declared for bytes (an HTTP header), if any.
     """
 
-    content: str | bytes
+    content: Content
     page: str
     format: Format = "auto"
     encoding: str | None = None

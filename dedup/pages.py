@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TypeAlias, get_args
 
 import numpy as np
@@ -19,7 +20,8 @@ from dedup.blocks import TextBatch, split_texts
 from dedup.decode import MAY_BEGIN_HTML, decode, looks_like_html
 from dedup.errors import PageError, PageTooLargeError, SettingsError
 from dedup.html import HtmlBlocks, split_html
-from dedup.model import Format, Page, PageBlocks
+from dedup.model import Content, Format, Page, PageBlocks
+from dedup.parts import PartsBlocks
 from dedup.report import Report
 from dedup.settings import Settings
 from dedup.sketch import sketch_texts
@@ -28,11 +30,35 @@ from dedup.verdict import Verdicts, is_repeat
 MOST_CHARACTERS = 1 << 28
 """Characters of one page (256 Mi): more is no page, but an archive that should be read as one."""
 
-PageLike: TypeAlias = Page | tuple[str | bytes, str]
+PageLike: TypeAlias = Page | tuple[Content, str]
 """What the deduper takes for a page: a `Page`, or a pair of content and page id."""
 
+
+def characters_of(page: PageLike) -> int:
+    """The length of a page's content, as it was given."""
+    content = page.content if isinstance(page, Page) else page[0]
+    if isinstance(content, str | bytes):  # the commonest page, without ceremony
+        return len(content)
+    return sum(map(len, _contents_of(page)))
+
+
+def work_of(page: PageLike) -> int:
+    """How much work a page is: of text its characters, of what may be HTML ten times as many."""
+    return sum(
+        len(part) if isinstance(part, str) and part[:1] not in MAY_BEGIN_HTML else 10 * len(part)
+        for part in _contents_of(page)
+    )
+
+
+def _contents_of(page: PageLike) -> Sequence[str | bytes]:
+    """The parts of a page, which may be one; none of what is no page: reading it will say so."""
+    content = page.content if isinstance(page, Page) else page[0]
+    parts = content if isinstance(content, tuple) else (content,)
+    return parts if all(isinstance(part, str | bytes) for part in parts) else ()
+
+
 _FORMATS = get_args(Format)
-_PENDING = PageError("the page is being split")
+_Parts: TypeAlias = "list[PageBlocks | str]"
 
 
 class PageBatch:
@@ -54,22 +80,26 @@ class PageBatch:
             bands: of keys, where the LSH family has any (`Settings.bands`).
             places: it will be asked where blocks stand, on most pages.
         """
-        self._outcomes: list[tuple[str, PageBlocks | PageError]] = []
+        read: list[tuple[str, PageBlocks | PageError | str | _Parts]] = []
         texts: list[str] = []
-        text_pages: list[int] = []
+        has_parts = False
         for given in pages:
-            name, outcome = _read(given, places=places)
-            if isinstance(outcome, str):
-                text_pages.append(len(self._outcomes))
-                texts.append(outcome)
-                outcome = _PENDING
-            self._outcomes.append((name, outcome))
+            name, found = _read(given, places=places)
+            if isinstance(found, str):
+                texts.append(found)
+            elif isinstance(found, list):
+                has_parts = True
+                texts += [part for part in found if isinstance(part, str)]
+            read.append((name, found))
         batch = split_texts(texts)
-        for place, blocks in zip(text_pages, batch, strict=True):
-            self._outcomes[place] = self._outcomes[place][0], blocks
+        split = iter(batch)
+        self._outcomes: list[tuple[str, PageBlocks | PageError]] = [
+            (name, next(split) if isinstance(found, str) else _with_blocks(found, split))
+            for name, found in read
+        ]
         contents = [blocks for _, blocks in self._outcomes if not isinstance(blocks, PageError)]
         self.names = [name for name, blocks in self._outcomes if not isinstance(blocks, PageError)]
-        if len(contents) == len(texts):
+        if len(contents) == len(texts) and not has_parts:
             self.bounds = batch.bounds
             self.sketches = sketch_texts(batch.buffer, batch.starts, batch.ends, bands)
         else:
@@ -92,7 +122,7 @@ class PageBatch:
                 at += 1
 
 
-def _read(given: PageLike, *, places: bool) -> tuple[str, PageBlocks | PageError | str]:
+def _read(given: PageLike, *, places: bool) -> tuple[str, PageBlocks | PageError | str | _Parts]:
     """A page's id, and its blocks, or its text where it is text, or why it has none."""
     if isinstance(given, Page):
         page = given
@@ -103,10 +133,30 @@ def _read(given: PageLike, *, places: bool) -> tuple[str, PageBlocks | PageError
             return name, content
         page = Page(content, name)
     try:
+        if isinstance(page.content, tuple):
+            return page.page, [_read_part(page, part, places=places) for part in page.content]
         content, is_html = read_page(page)
         return page.page, split_html(content, places=places) if is_html else content
     except PageError as error:
         return page.page, error
+
+
+def _read_part(page: Page, part: str, *, places: bool) -> PageBlocks | str:
+    """The blocks of a part, or its text where it is text."""
+    # The commonest part, without ceremony.
+    if type(part) is str and page.format == "auto" and _is_plainly_text(part):
+        return part
+    content, is_html = read_page(replace(page, content=part))
+    return split_html(content, places=places) if is_html else content
+
+
+def _with_blocks(
+    found: PageBlocks | PageError | _Parts, split: Iterator[PageBlocks]
+) -> PageBlocks | PageError:
+    """What was found on a page, its parts' texts replaced by their blocks, which come in order."""
+    if not isinstance(found, list):
+        return found
+    return PartsBlocks([next(split) if isinstance(part, str) else part for part in found])
 
 
 def _is_plainly_text(content: str) -> bool:
@@ -116,24 +166,31 @@ def _is_plainly_text(content: str) -> bool:
 def _lay_out(
     batch: TextBatch, contents: Sequence[PageBlocks]
 ) -> tuple[bytes, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """One buffer with the blocks of text and HTML pages, and their spans in the order of pages."""
+    """One buffer with the blocks of text and HTML, and their spans in the order of pages."""
+    parts = [
+        part
+        for content in contents
+        for part in (content.parts if isinstance(content, PartsBlocks) else (content,))
+    ]
+    if not any(isinstance(part, HtmlBlocks) for part in parts):
+        return batch.buffer, batch.starts, batch.ends
     buffers = [batch.buffer]
     size = len(batch.buffer)
     starts, ends = [], []
-    text_page = 0
-    for content in contents:
-        if isinstance(content, HtmlBlocks):
-            encoded = [text.encode("utf-8", "surrogatepass") for text in content.texts]
+    text_at = 0
+    for part in parts:
+        if isinstance(part, HtmlBlocks):
+            encoded = [text.encode("utf-8", "surrogatepass") for text in part.texts]
             stops = size + np.cumsum([0, *map(len, encoded)], dtype=np.int64)
             starts.append(stops[:-1])
             ends.append(stops[1:])
             buffers += encoded
             size = int(stops[-1])
         else:
-            span = slice(*batch.bounds[text_page : text_page + 2])
+            span = slice(*batch.bounds[text_at : text_at + 2])
             starts.append(batch.starts[span])
             ends.append(batch.ends[span])
-            text_page += 1
+            text_at += 1
     return b"".join(buffers), np.concatenate(starts), np.concatenate(ends)
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from dedup.errors import PageError
 from dedup.kernel.kinds import VerdictKind
 from dedup.model import Block, Kind, Original, PageBlocks, Repeat, Scope
+from dedup.parts import PartsBlocks
 from dedup.verdict import Verdicts
 
 if TYPE_CHECKING:
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _KINDS: dict[int, Kind] = {
-    VerdictKind.EXACT: "exact",
-    VerdictKind.NEAR: "near",
-    VerdictKind.EXCERPT: "excerpt",
-    VerdictKind.EXTENSION: "extension",
-    VerdictKind.ESTIMATED: "near",
+    int(VerdictKind.EXACT): "exact",
+    int(VerdictKind.NEAR): "near",
+    int(VerdictKind.EXCERPT): "excerpt",
+    int(VerdictKind.EXTENSION): "extension",
+    int(VerdictKind.ESTIMATED): "near",
 }
+_SKIPPED = int(VerdictKind.SKIPPED)
 
 
 class Report:
@@ -94,9 +96,22 @@ class Report:
         return _Blocks(self, self._positions_of(VerdictKind.EXTENSION))
 
     @property
+    def counts(self) -> dict[Kind, int]:
+        """How many blocks are of each kind, extensions included; kinds without any are absent.
+
+        Cheaper than asking the blocks.
+        """
+        counts: dict[Kind, int] = {}
+        kinds = self._kinds().tobytes() if self._content else b""
+        for value, kind in _KINDS.items():
+            if count := kinds.count(value):
+                counts[kind] = counts.get(kind, 0) + count
+        return counts
+
+    @property
     def skipped(self) -> int:
         """How many blocks were too short to be judged."""
-        return int((self._kinds() == VerdictKind.SKIPPED).sum()) if self._content else 0
+        return self._kinds().tobytes().count(_SKIPPED) if self._content else 0
 
     @property
     def characters(self) -> int:
@@ -113,6 +128,16 @@ class Report:
         if self._content is None:
             return ""
         return self._content.text_without(self._repeat_positions())
+
+    @property
+    def unique_parts(self) -> tuple[str, ...]:
+        """Each part of the page without its repeats; of a page that came whole there is one.
+
+        A part without repeats stays as it was given; else as in `unique_text`.
+        """
+        if isinstance(self._content, PartsBlocks):
+            return tuple(self._content.parts_without(self._repeat_positions()))
+        return (self.unique_text,)
 
     def _kinds(self) -> npt.NDArray[np.uint8]:
         if self._content is None or self._verdicts is None:

@@ -29,7 +29,15 @@ def test_examples_run_and_print_what_they_say(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "bench/README.md", "docs/decisions.md", "docs/inputs.md"]
+    "name",
+    [
+        "README.md",
+        "bench/README.md",
+        "docs/decisions.md",
+        "docs/inputs.md",
+        "docs/scrapy.md",
+        "examples/README.md",
+    ],
 )
 def test_links_lead_somewhere(name: str) -> None:
     """Relative links name files that are there."""

@@ -131,7 +131,8 @@ def _read(
                 raise page.error
             unread.append(str(page.error))
             continue
-        content = page.content
+        given = page.content
+        content = "\n\n".join(given) if isinstance(given, tuple) else given
         if has_records(page.page) or (page.page == STDIN and content.lstrip()[:1] in (b"{", "{")):
             text = decode(content).text if isinstance(content, bytes) else content
             for record in read_records(text, page.page):

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from dedup import kernel
 from dedup.errors import SettingsError
+from dedup.index import Index
 from dedup.index.changes import (
     Change,
     Checked,
@@ -64,6 +64,8 @@ WORTH_COMPACTING = 1 << 20
 """Dead units (8 MiB), or log entries, that are worth a pass over everything."""
 SWEEPS = 4
 """Passes over everything within `expire_after`: what has expired takes room for a quarter more."""
+AT_ONCE = 256
+"""Blocks that are judged without going to a thread: half a millisecond."""
 UNKNOWN_PAGE = 0xFFFFFFFE
 """The page number of a lookup under an id that the index does not know."""
 CHUNK = 1 << 13
@@ -89,6 +91,11 @@ class MemoryIndex:
         self._tables = Tables()
         self._log = PageLog()
         self._swept = 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether another thread is at work in it."""
+        return self._lock.locked()
 
     @staticmethod
     def stored_settings(url: str, namespace: str) -> Settings | None:  # noqa: ARG004 - as others
@@ -374,7 +381,8 @@ class MemoryIndex:
 
     def _name_pages(self, job: Job, beside: Container[int] = ()) -> dict[int, str]:
         """The ids of the pages that own the originals found, but for the numbers in `beside`."""
-        numbers = np.unique(job.details[job.kinds >= VerdictKind.EXACT, 0]).tolist()
+        # A set: np.unique is slower for a page, and imports numpy.ma when it is first called.
+        numbers = set(job.details[job.kinds >= VerdictKind.EXACT, 0].tolist())
         return {n: self._log.names[n] or "" for n in numbers if n not in beside}
 
     def _expired_before(self, now: int) -> int:
@@ -438,11 +446,41 @@ class MemoryIndex:
 
 
 class AsyncMemoryIndex(ThreadedIndex):
-    """The index in this process, to be awaited."""
+    """The index in this process, to be awaited: more than a little work runs in a thread."""
 
     def __init__(self, url: str, namespace: str, settings: Settings) -> None:
         refuse_name(url)
-        super().__init__(partial(MemoryIndex, url, namespace, settings))
+        self._index = MemoryIndex(url, namespace, settings)
+        super().__init__(lambda: self._index)
+
+    async def check(
+        self, sketches: Sketches, pages: Sequence[str], bounds: npt.NDArray[np.int64], now: int
+    ) -> Verdicts:
+        """See `Index.check`."""
+        if self._is_moment(sketches):
+            return self._index.check(sketches, pages, bounds, now)
+        return await super().check(sketches, pages, bounds, now)
+
+    async def lookup(
+        self,
+        sketches: Sketches,
+        pages: Sequence[str],
+        bounds: npt.NDArray[np.int64],
+        now: int,
+        settings: Settings,
+    ) -> Verdicts:
+        """See `Index.lookup`."""
+        if self._is_moment(sketches):
+            return self._index.lookup(sketches, pages, bounds, now, settings)
+        return await super().lookup(sketches, pages, bounds, now, settings)
+
+    async def _opened(self) -> Index:
+        """The index, which is there from the beginning."""
+        return self._index
+
+    def _is_moment(self, sketches: Sketches) -> bool:
+        """Whether a batch is too small for a thread, and the index has time for it."""
+        return len(sketches) <= AT_ONCE and not self._index.is_busy
 
 
 def refuse_name(url: str) -> None:

@@ -78,7 +78,7 @@ class ThreadedIndex:
 
     async def _opened(self) -> Index:
         """The index; whoever is cancelled while it is being opened leaves it to the others."""
-        if self._opening is None:
+        if self._opening is None or self._opening.cancelled():  # with its event loop, say
             self._opening = asyncio.create_task(asyncio.to_thread(self._open_it))
         task = self._opening
         try:

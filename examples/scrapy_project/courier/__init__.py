@@ -1,0 +1,1 @@
+"""A project that crawls a newspaper."""
