@@ -109,7 +109,9 @@ def _answer(error: BaseException) -> int:
         traceback.print_exception(error)
     if isinstance(error, OSError):
         _discard_stdout()
-    say("error", message(error))
+    from dedup.urls import without_passwords  # noqa: PLC0415
+
+    say("error", without_passwords(message(error)))
     return status
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from dedup.cli.command import SettingsCommand
 from dedup.cli.gates import GATE_OPTIONS, Gate, conclude
 from dedup.cli.input_options import INPUT_OPTIONS, reading_options
 from dedup.cli.options import (
@@ -134,7 +135,7 @@ EXPIRE_OPTION = click.option(
 """For what adds to an index; it makes a difference to one that outlives its process."""
 
 
-@click.command(epilog=EPILOG)
+@click.command(cls=SettingsCommand, epilog=EPILOG)
 @with_options(*OPTIONS, EXPIRE_OPTION)
 def check(**options: Any) -> int:
     """Find repeated blocks in pages, and remember them.
@@ -148,7 +149,7 @@ def check(**options: Any) -> int:
     return run(**options, look_only=False)
 
 
-@click.command(epilog=EPILOG)
+@click.command(cls=SettingsCommand, epilog=EPILOG)
 @with_options(*OPTIONS)
 def lookup(**options: Any) -> int:
     """Find blocks of pages that an index knows, and leave the index as it is.

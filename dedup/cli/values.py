@@ -1,0 +1,87 @@
+"""What options take that click has no type for: names of files, URLs of indexes.
+
+Each knows how a shell completes it, and what it means in a file of settings: a relative path there
+is relative to that file. The checks are made where the value is used, with the remedy for its use.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+STDIN_OR_STDOUT = "-"
+
+
+class FileName(click.ParamType[str]):
+    """The name of a file or a folder, a URL of one, or `-`; a string as it is."""
+
+    name = "file"
+
+    def anchored(self, value: str, folder: Path) -> str:
+        """The name as it is meant in a file that lies in this folder."""
+        if value == STDIN_OR_STDOUT or "://" in value:
+            return value
+        path = Path(value)
+        with suppress(RuntimeError):  # there is no such user: a file may be called so
+            path = path.expanduser()
+        return str(folder / path)
+
+    def shell_complete(
+        self, _context: click.Context, _param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        """Leave it to the shell, which knows files best."""
+        return [CompletionItem(incomplete, type="file")]
+
+
+class FolderName(FileName):
+    """The name of a folder."""
+
+    name = "folder"
+
+    def shell_complete(
+        self, _context: click.Context, _param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        """Leave it to the shell."""
+        return [CompletionItem(incomplete, type="dir")]
+
+
+class IndexUrl(FileName):
+    """The URL of an index, or the name of its file."""
+
+    name = "url"
+
+    def anchored(self, value: str, folder: Path) -> str:
+        """The URL as it is meant in a file that lies in this folder."""
+        scheme, separator, path = value.partition(":///")
+        if separator and scheme == "sqlite" and not path.startswith("/"):
+            return f"{scheme}:///{super().anchored(path, folder)}"
+        return super().anchored(value, folder)
+
+    def shell_complete(
+        self, context: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        """The schemes that dedup knows, and files."""
+        from dedup.index import STORES  # noqa: PLC0415 - late, for a quick --help
+
+        files = super().shell_complete(context, param, incomplete)
+        urls = [f"{scheme}://" for scheme in STORES]
+        # Files first: click's script for Bash takes them for a reason to forget what came before.
+        return files + [CompletionItem(url) for url in urls if url.startswith(incomplete)]
+
+
+FILE = FileName()
+FOLDER = FolderName()
+INDEX = IndexUrl()
+
+
+def anchored(kind: Any, value: str, folder: Path) -> str:
+    """A value of an option of this type as it is meant in a file that lies in this folder."""
+    if hasattr(kind, "anchored"):
+        return str(kind.anchored(value, folder))
+    if isinstance(kind, click.Path | click.File):
+        return FILE.anchored(value, folder)
+    return value
