@@ -2,6 +2,7 @@
 #   make demo   sets up and finds the repeated blocks of a sample page
 #   make serve  sets up and answers over HTTP, until Ctrl-C
 #   make test   sets up, checks style and types, and runs the suite with every kernel
+# And make docs writes docs/cli.md again, after a change of commands or options.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,7 +12,7 @@ ONCE := $(addprefix --ignore=tests/test_,service.py service_process.py service_o
 # The files whose change asks for a new installation.
 SOURCES := pyproject.toml setup.py $(wildcard dedup/kernel/native/*)
 
-.PHONY: demo serve test check suite wheel bench clean
+.PHONY: demo serve test check suite wheel docs bench clean
 
 demo: $(VENV)/installed
 	@$(BIN)/dedup check examples/harbour-news.html --exit-zero
@@ -39,6 +40,10 @@ suite: $(VENV)/installed
 # The wheel, installed alone where none of the development tools are; and without a compiler.
 wheel: $(VENV)/installed
 	./tests/wheel.sh $(abspath $(BIN)/python)
+
+# What the commands say of themselves.
+docs: $(VENV)/installed
+	$(BIN)/python -m dedup.cli.reference docs/cli.md
 
 bench: $(VENV)/installed
 	$(BIN)/python bench/sketch.py

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import click
 
 from dedup.cli.check import check, lookup
+from dedup.cli.completion import completion
 from dedup.cli.explain import explain
 from dedup.cli.options import ERROR, INTERRUPTED
 from dedup.cli.serve import serve, serve_key
@@ -57,7 +58,9 @@ def dedup() -> None:
     """Find repeated text blocks in scraped pages."""
 
 
-for command in (check, lookup, explain, tune, stats, forget, compact, serve, serve_key):
+COMMANDS = (check, lookup, explain, tune, stats, forget, compact, serve, serve_key, completion)
+
+for command in COMMANDS:
     dedup.add_command(command)
 
 

@@ -74,17 +74,17 @@ class SettingsCommand(click.Command):
         params = super().get_params(ctx)
         if not ctx.meta.get(_SHOWING):
             return params
-        shown = [copy.copy(param) for param in params]
-        for param in shown:
-            param.required = False
-        return shown
+        return [
+            _optional(param) if isinstance(param, click.Argument) else param for param in params
+        ]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the words of the command line, and what they leave open elsewhere."""
         if ctx.resilient_parsing:  # a shell completes a line: nothing may fail
             return super().parse_args(ctx, args)
         given, _, _ = self.make_parser(ctx).parse_args(list(args))
-        if given.get("help"):
+        help_option = self.get_help_option(ctx)
+        if help_option and given.get(str(help_option.name)):  # whatever settings are broken
             return super().parse_args(ctx, args)
         file = _chosen_file(ctx, given)
         group = ctx.find_root().command
@@ -123,6 +123,12 @@ class SettingsCommand(click.Command):
             if setting is None or not _is_from_settings(ctx, name):
                 raise
             raise SettingsError(f"{setting.origin}: {error}") from error
+
+
+def _optional(argument: click.Argument) -> click.Argument:
+    copied = copy.copy(argument)
+    copied.required = False
+    return copied
 
 
 def _chosen_file(ctx: click.Context, given: Mapping[str, Any]) -> ConfigFile | None:
