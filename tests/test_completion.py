@@ -54,7 +54,7 @@ def asked(line: str) -> set[str]:
     [
         ("dedup ch", {"plain,check"}),
         ("dedup completion ", {f"plain,{name}" for name in SHELLS}),
-        ("dedup check --max-r", {"plain,--max-repeats"}),
+        ("dedup check --max-p", {"plain,--max-page-mb"}),
         ("dedup stats --format ", {"plain,text", "plain,json"}),
         ("dedup stats --format=j", {"plain,json"}),
         ("dedup check pag", {"file,pag"}),
@@ -76,7 +76,7 @@ def test_broken_settings_do_not_matter(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     Path("dedup.toml").write_text("broken [")
     monkeypatch.setenv("DEDUP_NONSENSE", "1")
-    assert asked("dedup check --max-r") == {"plain,--max-repeats"}
+    assert asked("dedup check --max-p") == {"plain,--max-page-mb"}
 
 
 @pytest.mark.parametrize("name", SHELLS)
