@@ -8,7 +8,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # What no kernel has a part in runs once.
 ONCE := $(addprefix --ignore=tests/test_,service.py service_process.py service_openapi.py \
-	service_deploy.py service_limits.py client.py servers.py html.py decode.py inputs.py report.py redis_crash.py inputs_archives.py inputs_packed.py inputs_paths.py inputs_records.py)
+	service_deploy.py service_limits.py client.py servers.py html.py decode.py inputs.py report.py \
+	redis_crash.py inputs_archives.py inputs_packed.py inputs_paths.py inputs_records.py \
+	config.py completion.py cli_reference.py bench_batch.py)
 # The files whose change asks for a new installation.
 SOURCES := pyproject.toml setup.py $(wildcard dedup/kernel/native/*)
 

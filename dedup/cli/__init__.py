@@ -45,7 +45,11 @@ def show_version(context: click.Context, _option: click.Parameter, wanted: bool)
     context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Options can be set in dedup.toml, in [tool.dedup] of pyproject.toml, or as DEDUP_..."
+    " variables; --show-settings of a command tells what holds and where from.",
+)
 @click.option(
     "--version",
     is_flag=True,

@@ -75,7 +75,8 @@ underscores as well, as in Python. Flags are `true` or `false`; options that can
 times take arrays. Relative paths are relative to the file, and `~` is your home folder.
 
 In the environment flags are `1` or `0`, several values stand with spaces between them, relative
-paths are relative to the working directory, and an empty variable is an unset one.
+paths are relative to the working directory, and an empty variable is an unset one. A flag that a
+file sets is taken back so for one run: `DEDUP_QUIET=0 dedup check ...`.
 
 A key or a `DEDUP_` variable that no option has is an error, so a misspelt setting is never passed
 over. Values are checked as on the command line, and an error names the variable, or the file and

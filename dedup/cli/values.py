@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
+if TYPE_CHECKING:
+    _StringType = click.ParamType[str]
+else:  # an older click: its type takes no parameter
+    _StringType = click.ParamType
+
 STDIN_OR_STDOUT = "-"
 
 
-class FileName(click.ParamType[str]):
+class FileName(_StringType):
     """The name of a file or a folder, a URL of one, or `-`; a string as it is."""
 
     name = "file"
