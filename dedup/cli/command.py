@@ -10,15 +10,16 @@ import copy
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from dedup.cli import config
-from dedup.cli.config_file import ConfigFile, find, read
 from dedup.cli.values import FILE
 from dedup.errors import SettingsError
+
+if TYPE_CHECKING:
+    from dedup.cli import config
+    from dedup.cli.config_file import ConfigFile
 
 _META = "dedup.settings"
 _SHOWING = "dedup.showing settings"
@@ -86,6 +87,8 @@ class SettingsCommand(click.Command):
         help_option = self.get_help_option(ctx)
         if help_option and given.get(str(help_option.name)):  # whatever settings are broken
             return super().parse_args(ctx, args)
+        from dedup.cli import config  # noqa: PLC0415 - late, for a quick --help
+
         file = _chosen_file(ctx, given)
         group = ctx.find_root().command
         commands = group.commands if isinstance(group, click.Group) else {}
@@ -138,6 +141,11 @@ def _chosen_file(ctx: click.Context, given: Mapping[str, Any]) -> ConfigFile | N
         SettingsError: it cannot be read, or has no settings though it was named.
         click.UsageError: two options say two things.
     """
+    from pathlib import Path  # noqa: PLC0415 - late, for a quick --help
+
+    from dedup.cli import config  # noqa: PLC0415
+    from dedup.cli.config_file import find, read  # noqa: PLC0415
+
     named = given.get(CONFIG)
     if named is not None and given.get(NO_CONFIG):
         raise click.UsageError("--config and --no-config: give one of them", ctx)

@@ -7,13 +7,15 @@ is relative to that file. The checks are made where the value is used, with the 
 from __future__ import annotations
 
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.shell_completion import CompletionItem
+
     _StringType = click.ParamType[str]
 else:  # an older click: its type takes no parameter
     _StringType = click.ParamType
@@ -30,6 +32,8 @@ class FileName(_StringType):
         """The name as it is meant in a file that lies in this folder."""
         if value == STDIN_OR_STDOUT or "://" in value:
             return value
+        from pathlib import Path  # noqa: PLC0415 - late, for a quick --help
+
         path = Path(value)
         with suppress(RuntimeError):  # there is no such user: a file may be called so
             path = path.expanduser()
@@ -39,6 +43,8 @@ class FileName(_StringType):
         self, _context: click.Context, _param: click.Parameter, incomplete: str
     ) -> list[CompletionItem[str]]:
         """Leave it to the shell, which knows files best."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - late: only in a shell
+
         return [CompletionItem(incomplete, type="file")]
 
 
@@ -51,6 +57,8 @@ class FolderName(FileName):
         self, _context: click.Context, _param: click.Parameter, incomplete: str
     ) -> list[CompletionItem[str]]:
         """Leave it to the shell."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415
+
         return [CompletionItem(incomplete, type="dir")]
 
 
@@ -70,7 +78,9 @@ class IndexUrl(FileName):
         self, context: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem[str]]:
         """The schemes that dedup knows, and files."""
-        from dedup.index import STORES  # noqa: PLC0415 - late, for a quick --help
+        from click.shell_completion import CompletionItem  # noqa: PLC0415
+
+        from dedup.index import STORES  # noqa: PLC0415
 
         files = super().shell_complete(context, param, incomplete)
         urls = [f"{scheme}://" for scheme in STORES]
