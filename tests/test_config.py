@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ from dedup.cli import run
 from dedup.cli.command import SettingsCommand
 from dedup.cli.config import OTHER_VARIABLES, keys_of, settings_of, variable
 from dedup.cli.config_file import find, line_of, read
-from dedup.cli.values import FILE, FOLDER, FileName
+from dedup.cli.values import FILE, FOLDER, FileName, FormatFile
 from dedup.errors import SettingsError
 from dedup.urls import scheme_and_hosts, without_passwords
 
@@ -182,9 +183,9 @@ def test_options_for_files_have_their_type() -> None:
     """What is shown as FILE or FOLDER is completed and anchored as one."""
     for name, command in COMMANDS.items():
         for param in command.params:
-            if param.metavar in {"FILE", "FOLDER", "DIR", "PATH..."}:
-                kind = param.type
-                assert hasattr(kind, "anchored") or isinstance(kind, click.Path | click.File), name
+            if re.search(r"\b(FILE|FOLDER|DIR|PATH)\b", str(param.metavar)):
+                known = hasattr(param.type, "anchored") or isinstance(param.type, click.Path)
+                assert known, f"{name} {param.name}: use a type of dedup.cli.values"
 
 
 @click.command(cls=SettingsCommand)
@@ -196,6 +197,7 @@ def test_options_for_files_have_their_type() -> None:
 @click.option("--how", type=click.Path())
 @click.option("--slow", "speed", flag_value="slow")
 @click.option("--folder", type=FOLDER)
+@click.option("--report", type=FormatFile(lambda words: words.split("=")), multiple=True)
 def sample(**options: Any) -> None:
     """Show what came in."""
     click.echo(repr(options))
@@ -214,7 +216,8 @@ def test_kinds_of_options(folder: Path) -> None:
     """Repeated options, groups of values, switches and counts come as on the command line."""
     got = sampled(
         "field = ['a', '-', 's3://b/c']\npair = [1, 2.5]\npairs = [['a', 'b']]\ncolour = false\n"
-        "verbose = 2\nhow = 'x/y'\nslow = true\nfolder = '/abs'"
+        "verbose = 2\nhow = 'x/y'\nslow = true\nfolder = '/abs'\n"
+        "report = ['json=a', 'b.html']"
     )
     assert got == {
         "field": (str(folder / "a"), "-", "s3://b/c"),
@@ -225,6 +228,7 @@ def test_kinds_of_options(folder: Path) -> None:
         "how": str(folder / "x/y"),
         "speed": "slow",
         "folder": "/abs",
+        "report": (["json", str(folder / "a")], [str(folder / "b.html")]),
     }
     got = sampled(
         "",
@@ -415,6 +419,28 @@ def test_show_settings_needs_nothing_else(shown: Callable[..., Shown]) -> None:
         assert list(shown(name)) == list(keys_of(command)), name
     assert shown("check", "no-such-file", "-o", "report", "-q")["quiet"] == (True, "--quiet")
     assert not Path("report").exists()
+
+
+def test_show_settings_needs_nothing_that_is_required() -> None:
+    """What a command cannot do without, be it by a callback, is not needed to show its settings."""
+
+    def needed(_context: click.Context, _param: click.Parameter, value: object) -> object:
+        if not value:
+            raise click.UsageError("missing")
+        return value
+
+    @click.command(cls=SettingsCommand)
+    @click.argument("words", nargs=-1, callback=needed)
+    @click.option("--key", required=True, callback=needed)
+    def strict(**_: object) -> None:
+        raise AssertionError
+
+    done = CliRunner().invoke(strict, ["--show-settings"])
+    assert (done.exit_code, done.output) == (
+        0,
+        "# strict: no file of settings\n# key is not set  # default\n",
+    )
+    assert "missing" in CliRunner().invoke(strict, ["--key", "x"]).output
 
 
 def test_shown_settings_can_be_a_file(

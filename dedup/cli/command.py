@@ -71,12 +71,13 @@ class SettingsCommand(click.Command):
         ]
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """The parameters; arguments can be left out where only settings are to be shown."""
+        """The parameters; what is needed can be left out where only settings are to be shown."""
         params = super().get_params(ctx)
         if not ctx.meta.get(_SHOWING):
             return params
         return [
-            _optional(param) if isinstance(param, click.Argument) else param for param in params
+            _optional(param) if param.required or isinstance(param, click.Argument) else param
+            for param in params
         ]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -128,9 +129,11 @@ class SettingsCommand(click.Command):
             raise SettingsError(f"{setting.origin}: {error}") from error
 
 
-def _optional(argument: click.Argument) -> click.Argument:
-    copied = copy.copy(argument)
+def _optional(param: click.Parameter) -> click.Parameter:
+    """The parameter, which may be left out; nor does its callback ask for it, if it has one."""
+    copied = copy.copy(param)
     copied.required = False
+    copied.callback = None
     return copied
 
 

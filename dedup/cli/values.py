@@ -6,6 +6,7 @@ is relative to that file. The checks are made where the value is used, with the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-    _StringType = click.ParamType[str]
+    _Type = click.ParamType[Any]
 else:  # an older click: its type takes no parameter
-    _StringType = click.ParamType
+    _Type = click.ParamType
 
 STDIN_OR_STDOUT = "-"
 
 
-class FileName(_StringType):
+class FileName(_Type):
     """The name of a file or a folder, a URL of one, or `-`; a string as it is."""
 
     name = "file"
@@ -46,6 +47,34 @@ class FileName(_StringType):
         from click.shell_completion import CompletionItem  # noqa: PLC0415 - late: only in a shell
 
         return [CompletionItem(incomplete, type="file")]
+
+
+class FormatFile(FileName):
+    """FORMAT=FILE, or FILE alone.
+
+    Args:
+        read: makes the value of the words, or raises click.BadParameter.
+    """
+
+    name = "file"
+
+    def __init__(self, read: Callable[[str], Any]) -> None:
+        self._read = read
+
+    def convert(
+        self, value: Any, _param: click.Parameter | None, _context: click.Context | None
+    ) -> Any:
+        """The value of the words; a value stays what it is."""
+        return self._read(value) if isinstance(value, str) else value
+
+    def anchored(self, value: str, folder: Path) -> str:
+        """The words as they are meant in a file that lies in this folder."""
+        name, equals, path = value.partition("=")
+        return (
+            f"{name}=" + super().anchored(path, folder)
+            if equals
+            else super().anchored(value, folder)
+        )
 
 
 class FolderName(FileName):
@@ -71,7 +100,9 @@ class IndexUrl(FileName):
         """The URL as it is meant in a file that lies in this folder."""
         scheme, separator, path = value.partition(":///")
         if separator and scheme == "sqlite" and not path.startswith("/"):
-            return f"{scheme}:///{super().anchored(path, folder)}"
+            from urllib.parse import quote  # noqa: PLC0415 - late, for a quick --help
+
+            return f"{scheme}:///{quote(str(folder))}/{path}"
         return super().anchored(value, folder)
 
     def shell_complete(
