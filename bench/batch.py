@@ -21,6 +21,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -104,9 +105,13 @@ def run(command: list[str], work: Path, **environment: str) -> tuple[float, floa
             start_new_session=True,
         )
         peak = 0
-        while process.poll() is None:
-            peak = max(peak, _resident_pages(process.pid))
-            time.sleep(INTERVAL)
+        try:
+            while process.poll() is None:
+                peak = max(peak, _resident_pages(process.pid))
+                time.sleep(INTERVAL)
+        finally:
+            if process.poll() is None:  # interrupted
+                os.killpg(process.pid, signal.SIGTERM)
         took = time.perf_counter() - start
     if process.returncode:
         tail = log.read_text(encoding="utf-8", errors="replace")[-2000:]
@@ -130,12 +135,17 @@ def _resident_pages(session: int) -> int:
     return pages
 
 
-def run_dedup(folder: Path, work: Path, jobs: int, *more: str) -> Run:
-    """`dedup check`, with a report of everything it found."""
+def check(folder: Path, work: Path, jobs: int, *more: str) -> tuple[float, float]:
+    """Run `dedup check`; return seconds, and the peak of memory in MB."""
     command = [sys.executable, "-m", "dedup.cli", "check", str(folder), f"--jobs={jobs}"]
-    command += ["--format=jsonl", "--output=report.jsonl", "--exit-zero", "--quiet", *more]
     path = os.pathsep.join(filter(None, sys.path))
-    took, peak = run(command, work, PYTHONPATH=path, DEDUP_NO_CONFIG="1")
+    options = ["--exit-zero", "--quiet", *more]
+    return run([*command, *options], work, PYTHONPATH=path, DEDUP_NO_CONFIG="1")
+
+
+def run_dedup(folder: Path, work: Path, jobs: int) -> Run:
+    """`dedup check`, with a report of everything it found."""
+    took, peak = check(folder, work, jobs, "--format=jsonl", "--output=report.jsonl")
     with (work / "report.jsonl").open("rb") as report:
         *_, last = report
     summary = json.loads(last)["summary"]
@@ -315,16 +325,13 @@ def measure_large(options: argparse.Namespace, work: Path) -> dict[str, Any]:
         progress(f"{size / 1e6:,.0f} MB with {jobs} jobs")
         place = work / "run"
         place.mkdir()
-        done = run_dedup(work / "text", place, jobs, f"--index={options.index}")
+        took, peak = check(work / "text", place, jobs, f"--index={options.index}")
+        report = (place / "log").read_text(encoding="utf-8").splitlines()
         shutil.rmtree(place)
-        rate = size / done.seconds / 1e6
-        rows.append([str(jobs), f"{done.seconds:.1f}", f"{rate:.1f}", f"{done.peak_mb:,.0f}"])
-        result["jobs"][jobs] = {
-            "seconds": done.seconds,
-            "mb_per_second": rate,
-            "peak_mb": done.peak_mb,
-            **done.found,
-        }
+        rate = size / took / 1e6
+        rows.append([str(jobs), f"{took:.1f}", f"{rate:.1f}", f"{peak:,.0f}"])
+        result["jobs"][jobs] = {"seconds": took, "mb_per_second": rate, "peak_mb": peak}
+        result["found"] = report[0]
     progress("")
     title = f"dedup check, {size / 1e6:,.0f} MB in {pages:,} pages, index {options.index}"
     print_table(title, ["jobs", "seconds", "MB/s", "peak MB"], rows)
