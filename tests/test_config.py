@@ -401,6 +401,7 @@ def test_paths_are_relative_to_the_file(
         "sqlite:////var/crawl.dedup": "sqlite:////var/crawl.dedup",
         "redis://localhost/0": "redis://localhost/0",
         "memory://": "memory://",
+        "redsi": "redsi",
     }.items():
         (above / "dedup.toml").write_text(f"index = '{written}'")
         assert shown("check")["index"][0] == meant

@@ -69,7 +69,7 @@ def forget(pages: tuple[str, ...], index: str, namespace: str) -> int:
     return status
 
 
-@click.command()
+@click.command(cls=SettingsCommand)
 @with_options(*INDEX_OPTIONS)
 def compact(index: str, namespace: str) -> int:
     """Write an index in a file anew, without what is of no use any more.

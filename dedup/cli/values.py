@@ -103,7 +103,10 @@ class IndexUrl(FileName):
             from urllib.parse import quote  # noqa: PLC0415 - late, for a quick --help
 
             return f"{scheme}:///{quote(str(folder))}/{path}"
-        return super().anchored(value, folder)
+        from dedup.index import is_path  # noqa: PLC0415 - late, for a quick --help
+
+        # A URL with a slip in it stays one, to be told so.
+        return super().anchored(value, folder) if is_path(value) else value
 
     def shell_complete(
         self, context: click.Context, param: click.Parameter, incomplete: str
