@@ -42,8 +42,8 @@ EXIT_STATUS = """\
 SETTINGS = """\
 ## Settings
 
-Every option below can be set for good, by its long name: in a file, or in the environment. What
-holds, the stronger first:
+Every option above can be set for good, by its long name: in a file, or in the environment (but for
+`serve-key`, where rights are said each time). What holds, the stronger first:
 
 1. the option on the command line;
 2. the environment, for one command: `DEDUP_CHECK_THRESHOLD`;
