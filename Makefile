@@ -2,17 +2,17 @@
 #   make demo   sets up and finds the repeated blocks of a sample page
 #   make serve  sets up and answers over HTTP, until Ctrl-C
 #   make test   sets up, checks style and types, and runs the suite with every kernel
+# And make docs writes docs/cli.md again, after a change of commands or options.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# What no kernel has a part in runs once.
-ONCE := $(addprefix --ignore=tests/test_,scrapy.py examples.py service.py service_process.py service_openapi.py \
-	service_deploy.py service_limits.py client.py servers.py html.py decode.py inputs.py report.py redis_crash.py inputs_archives.py inputs_packed.py inputs_paths.py inputs_records.py \
-	report_formats.py report_html.py)
+# The tests in which a kernel has a part run with each of them.
+BY_KERNEL := $(addsuffix .py,$(addprefix tests/test_,async banded bench blocks cli deduper expiry explain \
+	index index_twin judging kernel lines minhash normalise parts redis sketch sqlite teasers tune))
 # The files whose change asks for a new installation.
 SOURCES := pyproject.toml setup.py $(wildcard dedup/kernel/native/*)
 
-.PHONY: demo serve test check suite wheel bench clean
+.PHONY: demo serve test check suite wheel docs bench clean
 
 demo: $(VENV)/installed
 	@$(BIN)/dedup check examples/harbour-news.html --exit-zero
@@ -35,12 +35,16 @@ check: $(VENV)/installed
 suite: $(VENV)/installed
 	./tests/install-browser.sh
 	$(BIN)/pytest -n 2
-	DEDUP_KERNEL=reference DEDUP_EXAMPLES=20 $(BIN)/pytest -n 2 $(ONCE)
-	DEDUP_KERNEL=native DEDUP_EXAMPLES=20 $(BIN)/pytest -n 2 $(ONCE)
+	DEDUP_KERNEL=reference DEDUP_EXAMPLES=20 $(BIN)/pytest -n 2 $(BY_KERNEL)
+	DEDUP_KERNEL=native DEDUP_EXAMPLES=20 $(BIN)/pytest -n 2 $(BY_KERNEL)
 
 # The wheel, installed alone where none of the development tools are; and without a compiler.
 wheel: $(VENV)/installed
 	./tests/wheel.sh $(abspath $(BIN)/python)
+
+# What the commands say of themselves.
+docs: $(VENV)/installed
+	$(BIN)/python -m dedup.cli.reference docs/cli.md
 
 bench: $(VENV)/installed
 	$(BIN)/python bench/sketch.py

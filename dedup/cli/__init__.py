@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import click
 
 from dedup.cli.check import check, lookup
+from dedup.cli.completion import completion
 from dedup.cli.explain import explain
 from dedup.cli.options import ERROR, INTERRUPTED
 from dedup.cli.serve import serve, serve_key
@@ -44,7 +45,11 @@ def show_version(context: click.Context, _option: click.Parameter, wanted: bool)
     context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Options can be set in dedup.toml, in [tool.dedup] of pyproject.toml, or as DEDUP_..."
+    " variables; --show-settings of a command tells what holds and where from.",
+)
 @click.option(
     "--version",
     is_flag=True,
@@ -57,7 +62,9 @@ def dedup() -> None:
     """Find repeated text blocks in scraped pages."""
 
 
-for command in (check, lookup, explain, tune, stats, forget, compact, serve, serve_key):
+COMMANDS = (check, lookup, explain, tune, stats, forget, compact, serve, serve_key, completion)
+
+for command in COMMANDS:
     dedup.add_command(command)
 
 
@@ -109,7 +116,9 @@ def _answer(error: BaseException) -> int:
         traceback.print_exception(error)
     if isinstance(error, OSError):
         _discard_stdout()
-    say("error", message(error))
+    from dedup.urls import without_passwords  # noqa: PLC0415
+
+    say("error", without_passwords(message(error)))
     return status
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dedup.cli.command import SettingsCommand
 from dedup.cli.gates import GATE_OPTIONS, Gate, conclude
 from dedup.cli.input_options import INPUT_OPTIONS, reading_options
 from dedup.cli.options import (
@@ -84,7 +85,7 @@ EXPIRE_OPTION = click.option(
 """For what adds to an index; it makes a difference to one that outlives its process."""
 
 
-@click.command(epilog=EPILOG)
+@click.command(cls=SettingsCommand, epilog=EPILOG)
 @with_options(*OPTIONS, EXPIRE_OPTION)
 def check(**options: Any) -> int:
     """Find repeated blocks in pages, and remember them.
@@ -98,7 +99,7 @@ def check(**options: Any) -> int:
     return run(**options, look_only=False)
 
 
-@click.command(epilog=EPILOG)
+@click.command(cls=SettingsCommand, epilog=EPILOG)
 @with_options(*OPTIONS)
 def lookup(**options: Any) -> int:
     """Find blocks of pages that an index knows, and leave the index as it is.

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from dedup.cli.command import SettingsCommand
 from dedup.cli.options import MIN_WORDS_OPTION, format_option, output_option
+from dedup.cli.values import FILE
 
 if TYPE_CHECKING:
     from dedup.evidence import Explanation
@@ -72,7 +74,7 @@ FORMATS: dict[str, Callable[[Explanation, Place, Place, Look], str | bytes]] = {
 }
 
 
-class BlockCommand(click.Command):
+class BlockCommand(SettingsCommand):
     """A command whose arguments may be `-:N`, a block of standard input."""
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
@@ -86,8 +88,8 @@ class BlockCommand(click.Command):
     cls=BlockCommand,
     epilog="Exit status: 0 the block is no repeat, 1 it is one, 2 an error.",
 )
-@click.argument("block")
-@click.argument("original", required=False)
+@click.argument("block", type=FILE)
+@click.argument("original", type=FILE, required=False)
 @click.option(
     "--threshold", type=float, default=0.5, show_default=True, help="Least similarity, over 0 to 1."
 )

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from dedup.cli.options import Decorator
+from dedup.cli.values import FILE
 
 KINDS = ("page", "text", "html", "jsonl", "json", "csv", "tsv", "parquet", "warc")
 """The names of `dedup.inputs.KINDS`, which is imported late, for a quick --help."""
@@ -23,9 +24,10 @@ def _some_paths(context: click.Context, _parameter: Any, paths: tuple[str, ...])
 
 
 INPUT_OPTIONS: tuple[Decorator, ...] = (
-    click.argument("paths", nargs=-1, metavar="PATH...", callback=_some_paths),
+    click.argument("paths", nargs=-1, type=FILE, metavar="PATH...", callback=_some_paths),
     click.option(
         "--files-from",
+        type=FILE,
         metavar="FILE",
         is_eager=True,  # known before the paths are checked
         help="Read the paths that FILE lists too, one a line or ended by NULs; - for stdin.",

@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from dedup.cli.values import FILE, INDEX
+
 Decorator = Callable[[Any], Any]
 
 ERROR = 2
@@ -20,7 +22,9 @@ INTERRUPTED = 130
 INDEX_OPTIONS: tuple[Decorator, ...] = (
     click.option(
         "--index",
+        type=INDEX,
         default="memory://",
+        metavar="URL",
         show_default=True,
         help="Where originals live: a file (crawl.dedup), redis://host:6379/0, or this process.",
     ),
@@ -66,7 +70,7 @@ def format_option(formats: Iterable[str], description: str) -> Decorator:
 
 def output_option(description: str) -> Decorator:
     """`-o`; stdout is the default."""
-    return click.option("-o", "--output", default="-", metavar="FILE", help=description)
+    return click.option("-o", "--output", type=FILE, default="-", metavar="FILE", help=description)
 
 
 def with_options(*options: Decorator) -> Decorator:

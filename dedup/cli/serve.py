@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from dedup.cli.command import SettingsCommand
 from dedup.cli.options import INDEX_OPTIONS, duration, with_options
 
 LIBRARIES = ("msgspec", "prometheus_client", "starlette", "uvicorn")
@@ -132,7 +133,7 @@ LIMITS = (
 )
 
 
-@click.command()
+@click.command(cls=SettingsCommand)
 @with_options(*INDEX_OPTIONS, *SETTINGS, *LISTENING, *LIMITS)
 def serve(
     *,
@@ -204,7 +205,7 @@ def serve(
     serve_until_stopped(options, listening, announce)
 
 
-@click.command("serve-key")
+@click.command("serve-key")  # without settings: the rights of a key are said each time
 @click.argument("name")
 @click.option(
     "--keys", type=KEYS_FILE, required=True, help="File of keys; made if it is not there."

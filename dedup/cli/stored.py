@@ -11,10 +11,11 @@ from dataclasses import asdict
 import click
 
 from dedup.cli.check import open_deduper
+from dedup.cli.command import SettingsCommand
 from dedup.cli.options import ERROR, INDEX_OPTIONS, format_option, with_options
 
 
-@click.command()
+@click.command(cls=SettingsCommand)
 @with_options(*INDEX_OPTIONS)
 @format_option(["text", "json"], "For people, or as a JSON object.")
 def stats(index: str, namespace: str, report_format: str) -> int:
@@ -48,7 +49,7 @@ def stats(index: str, namespace: str, report_format: str) -> int:
     return 0
 
 
-@click.command()
+@click.command(cls=SettingsCommand)
 @click.argument("pages", nargs=-1, required=True, metavar="PAGE...")
 @with_options(*INDEX_OPTIONS)
 def forget(pages: tuple[str, ...], index: str, namespace: str) -> int:
@@ -68,7 +69,7 @@ def forget(pages: tuple[str, ...], index: str, namespace: str) -> int:
     return status
 
 
-@click.command()
+@click.command(cls=SettingsCommand)
 @with_options(*INDEX_OPTIONS)
 def compact(index: str, namespace: str) -> int:
     """Write an index in a file anew, without what is of no use any more.

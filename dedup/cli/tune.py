@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dedup.cli.command import SettingsCommand
 from dedup.cli.options import ERROR, MIN_WORDS_OPTION, format_option, output_option
+from dedup.cli.values import FILE
 
 if TYPE_CHECKING:
     from dedup.labelled import Pair
@@ -46,14 +48,15 @@ FORMATS: dict[str, Callable[[PairTuning | SampleTuning, Look], str | bytes]] = {
 
 
 @click.command(
+    cls=SettingsCommand,
     epilog="Exit status: 0, or 2 for an error (a page that cannot be read or judged is one: it is"
     " named, the others count all the same).",
 )
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, type=FILE, metavar="PATH...")
 @MIN_WORDS_OPTION
 @format_option(FORMATS, "Result for people, or as a JSON object.")
 @output_option("Write the result to a file.")
-@click.option("--plot", metavar="FILE", help="Draw it too: an SVG file.")
+@click.option("--plot", type=FILE, metavar="FILE", help="Draw it too: an SVG file.")
 def tune(
     paths: tuple[str, ...],
     min_words: int,

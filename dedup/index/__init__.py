@@ -27,6 +27,7 @@ from dedup.errors import SettingsError
 from dedup.model import Stats
 from dedup.settings import Keep, Lsh, Settings
 from dedup.sketch import Sketches
+from dedup.urls import scheme_and_hosts
 from dedup.verdict import Verdicts
 
 
@@ -272,12 +273,13 @@ def _store_for(url: str, settings: Settings) -> tuple[Store, str]:
     store, url = _store_of(url)
     if settings.lsh not in store.families:
         raise SettingsError(
-            f"index {url!r}: lsh={settings.lsh!r} works in this process or a file only, since this "
-            "store makes keys again from traces: take lsh='bottom'"
+            f"index {scheme_and_hosts(url)!r}: lsh={settings.lsh!r} works in this process or a "
+            "file only, since this store makes keys again from traces: take lsh='bottom'"
         )
     if settings.keep not in store.keeps:
         raise SettingsError(
-            f"index {url!r}: keep={settings.keep!r} is for an index in Redis: this one keeps traces"
+            f"index {scheme_and_hosts(url)!r}: keep={settings.keep!r} is for an index in "
+            "Redis: this one keeps traces"
         )
     return store, url
 
@@ -293,9 +295,9 @@ def _store_of(url: str) -> tuple[Store, str]:
     nearest = difflib.get_close_matches(scheme, STORES, n=1)
     if nearest:
         file = "" if separator else f" (a file of that name is ./{url})"
-        raise SettingsError(f"index {url!r}: did you mean {nearest[0]}://?{file}")
+        raise SettingsError(f"index {scheme_and_hosts(url)!r}: did you mean {nearest[0]}://?{file}")
     known = ", ".join(f"{name}://" for name in STORES)
-    raise SettingsError(f"index {url!r}: known: {known}, or the path of a file")
+    raise SettingsError(f"index {scheme_and_hosts(url)!r}: known: {known}, or the path of a file")
 
 
 def is_path(place: str) -> bool:

@@ -24,6 +24,7 @@ from dedup.index.redis_layout import Names, script
 from dedup.model import Stats
 from dedup.settings import Settings
 from dedup.sketch import Sketches
+from dedup.urls import scheme_and_hosts
 from dedup.verdict import Verdicts
 
 try:
@@ -42,12 +43,7 @@ try:
         ConnectionError as RedisConnectionError,
     )
 
-    from dedup.index.redis_connect import (
-        all_clients,
-        connect,
-        connect_async,
-        scheme_and_hosts,
-    )
+    from dedup.index.redis_connect import all_clients, connect, connect_async
 except ImportError as error:
     raise SettingsError("an index in Redis needs its client: pip install 'dedup[redis]'") from error
 

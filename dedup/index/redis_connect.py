@@ -24,6 +24,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from dedup.errors import SettingsError
+from dedup.urls import scheme_and_hosts
 
 MOST_RETRIES = 6
 _BACKOFF = ExponentialWithJitterBackoff(base=0.01, cap=0.5)
@@ -101,10 +102,3 @@ def all_clients(client: Any) -> list[Any]:
     pool = getattr(client, "connection_pool", None)
     manager = getattr(pool, "sentinel_manager", None)
     return [client, *(manager.sentinels if manager else ())]
-
-
-def scheme_and_hosts(url: str) -> str:
-    """The URL as messages may show it: without user and password."""
-    scheme, _, rest = url.partition("://")
-    at = rest.rfind("@")
-    return f"{scheme}://{'***@' if at >= 0 else ''}{rest[at + 1 :]}"
