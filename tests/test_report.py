@@ -6,7 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import astuple, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -153,7 +153,7 @@ def test_groups_come_by_the_text_they_waste() -> None:
     """A group holds an original's repeats; the group whose repeats hold most text comes first."""
     result = collected(*CRAWL)
     groups = list(result.groups())
-    assert [(*astuple(group.original), group.text) for group in groups] == [
+    assert [(*group.original, group.text) for group in groups] == [
         ("crawl/a/1.html", 0, 1, TEASER),
         ("crawl/a/1.html", 1, 3, LONG),
     ]

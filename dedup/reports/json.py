@@ -50,7 +50,7 @@ class JsonReport:
         opening = b"" if self._separator == b",\n  " else self._separator.rstrip()
         self._write(opening + b'],\n "groups": [')
         separator = b"\n  "
-        for group in result.groups():
+        for group in result.groups(lines=False):
             self._write(separator + dump(group_object(group, result.members(group))))
             separator = b",\n  "
         self._write(b'],\n "summary": ' + dump(summary_object(result)) + b"}\n")
@@ -70,7 +70,7 @@ class JsonLinesReport:
         """Write the groups and the totals."""
         self._write(b'{"version": %d, "groups": [' % VERSION)
         separator = b""
-        for group in result.groups():
+        for group in result.groups(lines=False):
             self._write(separator + dump(group_object(group, result.members(group))))
             separator = b", "
         self._write(b'], "summary": ' + dump(summary_object(result)) + b"}\n")

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dedup.model import Kind, Scope
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A block of a page.
 
     Attributes:
@@ -26,8 +26,7 @@ class Place:
     line: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One repeat in its group, or a block that contains an earlier one (`"extension"`).
 
     Attributes:

@@ -172,11 +172,12 @@ class Result:
         self._group()
         return int(self._database.execute("SELECT count(*) FROM groups").fetchone()[0])
 
-    def groups(self, limit: int | None = None) -> Iterator[Group]:
+    def groups(self, limit: int | None = None, *, lines: bool = True) -> Iterator[Group]:
         """The groups, those first whose repeats hold the most text (then as they were found).
 
         Args:
             limit: so many at most; None: all.
+            lines: look up on which lines the originals stand, which takes a while for many.
         """
         self._group(texts=limit is None or limit > SINGLY)
         query = (
@@ -190,9 +191,10 @@ class Result:
             if text is None:
                 text = self._quote(number, quoted, original, position)
             counts = {"exact": exact, "near": near, "excerpt": excerpt}
+            line = self._line(quoted, position) if lines else None
             yield Group(
                 number=number,
-                original=Place(_unpack(name), position, self._line(quoted, position)),
+                original=Place(_unpack(name), position, line),
                 text=None if text is None else _unpack(text),
                 kinds={kind: count for kind, count in counts.items() if count},  # type: ignore[misc]
                 pages=pages,
