@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 import click
 
 from dedup.cli.options import Decorator
+from dedup.cli.values import FILE, FormatFile
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -100,11 +101,13 @@ REPORT_OPTIONS: tuple[Decorator, ...] = (
         show_default="what the suffix of -o says, or text",
         help="Report for people (text, markdown, html) or for programs.",
     ),
-    click.option("-o", "--output", default="-", metavar="FILE", help="Write the report to a file."),
+    click.option(
+        "-o", "--output", type=FILE, default="-", metavar="FILE", help="Write the report to a file."
+    ),
     click.option(
         "--report",
         "reports",
-        type=report_to,
+        type=FormatFile(report_to),
         metavar="FORMAT=FILE",
         multiple=True,
         help="Write one more report to a file, in the format that its suffix or FORMAT= says. May"
