@@ -137,6 +137,17 @@ class TextBlocks:
         self._row(position)
         return False
 
+    def all_texts(self) -> list[str]:
+        """The text of every block."""
+        rows, content = slice(self._first, self._first + self._count), self.content
+        starts, ends = self._batch.char_starts[rows].tolist(), self._batch.char_ends[rows].tolist()
+        return [content[start:end] for start, end in zip(starts, ends, strict=True)]
+
+    def all_lines(self) -> list[int]:
+        """The line of every block."""
+        lines: list[int] = self._batch.lines[self._first : self._first + self._count].tolist()
+        return lines
+
     def text_without(self, positions: Sequence[int]) -> str:
         """The content with these blocks and the white space behind each cut out."""
         pieces = []

@@ -65,6 +65,14 @@ class RemoteBlocks:
         """Whether the page hides it."""
         return bool(self._blocks[position]["hidden"])
 
+    def all_texts(self) -> list[str]:
+        """The text of every block."""
+        return [self.text(position) for position in range(len(self))]
+
+    def all_lines(self) -> list[int]:
+        """The line of every block."""
+        return [self.line(position) for position in range(len(self))]
+
     def text_without(self, positions: Sequence[int]) -> str:
         """The page's text without its repeats, which is all that anybody asks for."""
         if list(positions) != self._repeats:

@@ -14,14 +14,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dedup.model import Block, Kind, Repeat, Scope
-from dedup.report import Report, site_of
+from dedup.model import Kind, PageBlocks, Scope
+from dedup.report import Match, Report, site_of
 
 
 class Finding(NamedTuple):
     """A block that is a repeat, or that contains an earlier one (`kind` is `"extension"`).
 
-    Attributes are those of `Block`, `Repeat` and `Original`; times are seconds since 1970.
+    Its place and text, then the fields of `Match`; times are seconds since 1970.
     """
 
     position: int
@@ -38,10 +38,10 @@ class Finding(NamedTuple):
     scope: Scope
     page: str
     original_position: int
-    seen: int
-    pages: int
     first_seen: int
     last_seen: int
+    seen: int
+    pages: int
     original_text: str | None
 
 
@@ -121,12 +121,12 @@ class Wanted:
     similarity: float = 0.0
     unique_text: bool = False
 
-    def __contains__(self, repeat: Repeat) -> bool:
+    def __contains__(self, match: Match) -> bool:
         """Whether this repeat is told of."""
-        share = repeat.containment if repeat.kind == "excerpt" else repeat.similarity
+        share = match.containment if match.kind == "excerpt" else match.similarity
         return (
-            (not self.kinds or repeat.kind in self.kinds)
-            and (not self.scopes or repeat.scope in self.scopes)
+            (not self.kinds or match.kind in self.kinds)
+            and (not self.scopes or match.scope in self.scopes)
             and share >= self.similarity
         )
 
@@ -138,53 +138,34 @@ def findings_of(report: Report, wanted: Wanted = EVERYTHING) -> Findings:
     """What was found on a page."""
     if report.error is not None:
         return Findings(report.page, error=str(report.error))
-    blocks, count = report.blocks, len(report.blocks)
-    if not count:
-        text = report.unique_text
-        kept = text if wanted.unique_text else None
-        return Findings(report.page, characters=len(text), unique_text=kept)
-    source, unique_text = blocks[0].source, report.unique_text
-    every = [(block, block.repeat) for block in report.repeats if block.repeat]
-    repeats = tuple(_finding(block, why) for block, why in every if why in wanted)
-    extensions = tuple(
-        _finding(block, why) for block in report.extensions if (why := block.extension)
-    )
-    lines = [source.line(at) for at in range(count)] if repeats or extensions else []
+    unique_text = report.unique_text
+    source = report.source
+    if source is None or not len(source):
+        kept = unique_text if wanted.unique_text else None
+        return Findings(report.page, characters=len(unique_text), unique_text=kept)
+    every = report.matches(report.repeat_positions)
+    told = [match for match in every if match in wanted]
+    extensions = report.matches(report.extension_positions)
+    texts = source.all_texts()
+    lines = source.all_lines() if told or extensions else []
+    if wanted.unique_text and len(told) < len(every):
+        unique_text = source.text_without([match.position for match in told])
     return Findings(
         page=report.page,
-        blocks=count,
+        blocks=len(source),
         skipped=report.skipped,
-        characters=sum(len(block.text) for block, _ in every) + len(unique_text),
-        repeats=repeats,
-        extensions=extensions,
-        texts=PackedTexts.of([source.text(at) for at in range(count)]),
+        characters=sum(len(texts[match.position]) for match in every) + len(report.unique_text),
+        repeats=tuple(_finding(source, texts, lines, match) for match in told),
+        extensions=tuple(_finding(source, texts, lines, match) for match in extensions),
+        texts=PackedTexts.of(texts),
         lines=np.array(lines, dtype=np.int32),
-        unique_text=(
-            source.text_without([row.position for row in repeats]) if wanted.unique_text else None
-        ),
+        unique_text=unique_text if wanted.unique_text else None,
     )
 
 
-def _finding(block: Block, why: Repeat) -> Finding:
-    original = why.original
-    return Finding(
-        position=block.position,
-        start=block.start,
-        end=block.end,
-        line=block.line,
-        path=block.path,
-        hidden=block.hidden,
-        text=block.text,
-        kind=why.kind,
-        similarity=why.similarity,
-        containment=why.containment,
-        verified=why.verified,
-        scope=why.scope,
-        page=original.page,
-        original_position=original.position,
-        seen=original.seen,
-        pages=original.pages,
-        first_seen=int(original.first_seen.timestamp()),
-        last_seen=int(original.last_seen.timestamp()),
-        original_text=original.text,
-    )
+def _finding(source: PageBlocks, texts: list[str], lines: list[int], match: Match) -> Finding:
+    position = match.position
+    start, end = source.span(position)
+    place = (position, start, end, lines[position], source.path(position), source.hidden(position))
+    # The fields of a match stand in a finding as they are, and in the same order.
+    return Finding._make((*place, texts[position], *match[1:]))

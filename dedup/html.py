@@ -67,6 +67,14 @@ class HtmlBlocks:
         """Whether the page hides it."""
         return self._hidden[position]
 
+    def all_texts(self) -> list[str]:
+        """The text of every block."""
+        return self.texts
+
+    def all_lines(self) -> list[int]:
+        """The line of every block."""
+        return [self._places.line(position) for position in range(len(self))]
+
     def text_without(self, positions: Sequence[int]) -> str:
         """The texts of the other blocks, a blank line between two."""
         left_out = set(positions)

@@ -114,6 +114,14 @@ class PageBlocks(Protocol):
         """Whether the page hides it."""
         ...
 
+    def all_texts(self) -> list[str]:
+        """The text of every block."""
+        ...
+
+    def all_lines(self) -> list[int]:
+        """The line of every block."""
+        ...
+
     def text_without(self, positions: Sequence[int]) -> str:
         """The page's text without these blocks (positions in ascending order)."""
         ...

@@ -66,6 +66,15 @@ class PartsBlocks:
         part, at = self._place(position)
         return self.parts[part].hidden(at)
 
+    def all_texts(self) -> list[str]:
+        """The text of every block."""
+        return [text for part in self.parts for text in part.all_texts()]
+
+    def all_lines(self) -> list[int]:
+        """The line of every block."""
+        parts = zip(self._lines, self.parts, strict=False)
+        return [before + line for before, part in parts for line in part.all_lines()]
+
     def text_without(self, positions: Sequence[int]) -> str:
         """The parts without these blocks, joined; parts of which nothing is left are left out."""
         return GAP.join(text for text in self.parts_without(positions) if text.strip())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, NamedTuple, overload
 from urllib.parse import urlsplit
 
 from dedup.errors import PageError
@@ -88,12 +88,12 @@ class Report:
     @property
     def repeats(self) -> Sequence[Block]:
         """The blocks that are repeats."""
-        return _Blocks(self, self._repeat_positions())
+        return _Blocks(self, self.repeat_positions)
 
     @property
     def extensions(self) -> Sequence[Block]:
         """The new blocks that contain an earlier, shorter original."""
-        return _Blocks(self, self._positions_of(VerdictKind.EXTENSION))
+        return _Blocks(self, self.extension_positions)
 
     @property
     def counts(self) -> dict[Kind, int]:
@@ -127,7 +127,7 @@ class Report:
         """
         if self._content is None:
             return ""
-        return self._content.text_without(self._repeat_positions())
+        return self._content.text_without(self.repeat_positions)
 
     @property
     def unique_parts(self) -> tuple[str, ...]:
@@ -136,7 +136,7 @@ class Report:
         A part without repeats stays as it was given; else as in `unique_text`.
         """
         if isinstance(self._content, PartsBlocks):
-            return tuple(self._content.parts_without(self._repeat_positions()))
+            return tuple(self._content.parts_without(self.repeat_positions))
         return (self.unique_text,)
 
     def _kinds(self) -> npt.NDArray[np.uint8]:
@@ -144,52 +144,119 @@ class Report:
             raise ValueError(f"page {self.page!r} has no verdicts: {self.error}")
         return self._verdicts.kinds[self._first : self._first + len(self._content)]
 
-    def _repeat_positions(self) -> Sequence[int]:
+    @property
+    def source(self) -> PageBlocks | None:
+        """The page's blocks before any verdict; None where it could not be judged."""
+        return self._content
+
+    @property
+    def repeat_positions(self) -> list[int]:
+        """The positions of the blocks that are repeats."""
         return [row - self._first for row in self._repeats]
 
-    def _positions_of(self, wanted: VerdictKind) -> Sequence[int]:
-        """The positions of the blocks with this verdict."""
+    @property
+    def extension_positions(self) -> list[int]:
+        """The positions of the blocks that contain an earlier, shorter original."""
         if self._content is None or len(self._content) == 0:
-            return ()
-        return [at for at, kind in enumerate(self._kinds().tolist()) if kind == wanted]
+            return []
+        kinds = self._kinds().tolist()
+        return [at for at, kind in enumerate(kinds) if kind == VerdictKind.EXTENSION]
 
-    def _block(self, position: int) -> Block:
+    def matches(self, positions: Sequence[int]) -> list[Match]:
+        """Why the blocks at these positions are repeats or extensions, as plain values.
+
+        For many blocks at once: `repeats` and `extensions` say the same of each.
+        """
+        verdicts, first = self._verdicts, self._first
+        if verdicts is None or not len(positions):
+            return []
+        rows = [first + position for position in positions]
+        found = zip(
+            *(positions, rows, verdicts.kinds[rows].tolist(), verdicts.similarity[rows].tolist()),
+            *(verdicts.containment[rows].tolist(), verdicts.details[rows].tolist()),
+            strict=True,
+        )
+        names, texts, verified = verdicts.page_names, verdicts.texts, verdicts.verified
+        matches = []
+        for position, row, kind, similarity, containment, details in found:
+            number, place, first_seen, last_seen, seen, pages = details
+            name = names[number]
+            matches.append(
+                Match(
+                    position=position,
+                    kind=_KINDS[kind],
+                    similarity=similarity,
+                    containment=containment,
+                    verified=verified and kind != VerdictKind.ESTIMATED,
+                    scope=scope_of(self.page, name),
+                    page=name,
+                    original_position=place,
+                    first_seen=first_seen,
+                    last_seen=last_seen,
+                    seen=seen,
+                    pages=pages,
+                    original_text=texts.get(row),
+                )
+            )
+        return matches
+
+    def _blocks(self, positions: Sequence[int]) -> Iterator[Block]:
+        """The blocks at these positions."""
         content = self._content
         if content is None:
-            raise IndexError(position)
-        kind = int(self._kinds()[position])
-        match = self._match(position, kind) if kind in _KINDS else None
-        is_extension = kind == VerdictKind.EXTENSION
-        return Block(
-            source=content,
-            position=position,
-            skipped=kind == VerdictKind.SKIPPED,
-            repeat=None if is_extension else match,
-            extension=match if is_extension else None,
-        )
+            return
+        kinds = self._kinds()[positions].tolist() if len(positions) else []
+        matched = [at for at, kind in zip(positions, kinds, strict=True) if kind in _KINDS]
+        matches = iter(self.matches(matched))
+        for position, kind in zip(positions, kinds, strict=True):
+            why = next(matches).as_repeat() if kind in _KINDS else None
+            is_extension = kind == VerdictKind.EXTENSION
+            yield Block(
+                source=content,
+                position=position,
+                skipped=kind == VerdictKind.SKIPPED,
+                repeat=None if is_extension else why,
+                extension=why if is_extension else None,
+            )
 
-    def _match(self, position: int, kind: int) -> Repeat | None:
-        verdicts = self._verdicts
-        if verdicts is None:
-            return None
-        row = self._first + position
-        page, place, first_seen, last_seen, seen, pages = verdicts.details[row].tolist()
-        name = verdicts.page_names[page]
+
+class Match(NamedTuple):
+    """Why a block is a repeat or an extension: `Repeat` and its `Original` in one row.
+
+    Times are seconds since 1970.
+    """
+
+    position: int
+    kind: Kind
+    similarity: float
+    containment: float
+    verified: bool
+    scope: Scope
+    page: str
+    original_position: int
+    first_seen: int
+    last_seen: int
+    seen: int
+    pages: int
+    original_text: str | None
+
+    def as_repeat(self) -> Repeat:
+        """The same for people."""
         return Repeat(
-            kind=_KINDS[kind],
-            similarity=float(verdicts.similarity[row]),
-            containment=float(verdicts.containment[row]),
-            scope=scope_of(self.page, name),
+            kind=self.kind,
+            similarity=self.similarity,
+            containment=self.containment,
+            scope=self.scope,
             original=Original(
-                page=name,
-                position=place,
-                first_seen=datetime.fromtimestamp(first_seen, UTC),
-                last_seen=datetime.fromtimestamp(last_seen, UTC),
-                seen=seen,
-                pages=pages,
-                text=verdicts.texts.get(row),
+                page=self.page,
+                position=self.original_position,
+                first_seen=datetime.fromtimestamp(self.first_seen, UTC),
+                last_seen=datetime.fromtimestamp(self.last_seen, UTC),
+                seen=self.seen,
+                pages=self.pages,
+                text=self.original_text,
             ),
-            verified=verdicts.verified and kind != VerdictKind.ESTIMATED,
+            verified=self.verified,
         )
 
 
@@ -212,10 +279,10 @@ class _Blocks(Sequence[Block]):
     def __getitem__(self, index: int | slice) -> Block | Sequence[Block]:
         if isinstance(index, slice):
             return _Blocks(self._report, self._positions[index])
-        return self._report._block(self._positions[index])  # noqa: SLF001 - two halves of one view
+        return next(self._report._blocks([self._positions[index]]))  # noqa: SLF001 - one view
 
     def __iter__(self) -> Iterator[Block]:
-        return (self._report._block(at) for at in self._positions)  # noqa: SLF001 - same
+        return self._report._blocks(self._positions)  # noqa: SLF001 - same
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)

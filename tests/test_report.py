@@ -18,7 +18,7 @@ from dedup.findings import Finding, Findings, PackedTexts
 from dedup.inputs import is_own_report
 from dedup.model import Kind, Page
 from dedup.reports import JsonLinesReport, JsonReport, Look, Result, TextReport
-from dedup.reports import result as result_module
+from dedup.reports import at_hand as at_hand_module
 from dedup.reports.columns import cut, cut_start, printable, width
 from dedup.reports.model import Place
 
@@ -218,7 +218,7 @@ def test_lines_of_pages_without_repeats(monkeypatch: pytest.MonkeyPatch) -> None
     bare = replace(page("0.txt", "One", "Two", TEASER), lines=np.empty(0, dtype=np.int32))
     later = page("late.txt", (TEASER, repeat("0.txt", 2)))
     for at_hand, line in ((1000, 5), (60, None)):
-        monkeypatch.setattr(result_module, "PAGES_AT_HAND", at_hand)
+        monkeypatch.setattr(at_hand_module, "PAGES_AT_HAND", at_hand)
         result = Result()
         result.add(bare, content)
         result.add(replace(bare, page="1.txt"), content)

@@ -15,8 +15,7 @@ import base64
 import gzip
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
-from itertools import groupby, islice
-from operator import itemgetter
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -215,12 +214,11 @@ def _groups(
     )
     members = _Table("page", "position", "line", "kind", "scope", "share", "text")
     left = budget.members
-    by_rank = groupby(result.members_of_groups(budget.groups), key=itemgetter(0))
-    for group, (_, found) in zip(result.groups(budget.groups), by_rank, strict=True):
+    for group, found in result.groups_with_members(budget.groups, lines=True):
         if left <= 0:
             break
         first = len(members.columns["page"])
-        for _, member in islice(found, min(left, budget.group_members)):
+        for member in islice(found, min(left, budget.group_members)):
             left -= 1
             members.add(*_member_row(member, pages))
         text = LEFT_OUT if group.text is None else strings.add(group.text)

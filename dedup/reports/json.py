@@ -50,8 +50,8 @@ class JsonReport:
         opening = b"" if self._separator == b",\n  " else self._separator.rstrip()
         self._write(opening + b'],\n "groups": [')
         separator = b"\n  "
-        for group in result.groups(lines=False):
-            self._write(separator + dump(group_object(group, result.members(group))))
+        for group, members in result.groups_with_members():
+            self._write(separator + dump(group_object(group, members)))
             separator = b",\n  "
         self._write(b'],\n "summary": ' + dump(summary_object(result)) + b"}\n")
 
@@ -70,8 +70,8 @@ class JsonLinesReport:
         """Write the groups and the totals."""
         self._write(b'{"version": %d, "groups": [' % VERSION)
         separator = b""
-        for group in result.groups(lines=False):
-            self._write(separator + dump(group_object(group, result.members(group))))
+        for group, members in result.groups_with_members():
+            self._write(separator + dump(group_object(group, members)))
             separator = b", "
         self._write(b'], "summary": ' + dump(summary_object(result)) + b"}\n")
 

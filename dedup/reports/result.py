@@ -9,10 +9,11 @@ piece by piece. Knows nothing of formats, of the files of reports or of terminal
 from __future__ import annotations
 
 import sqlite3
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.resources import files
+from itertools import groupby
+from operator import itemgetter
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,7 +21,7 @@ import numpy as np
 
 from dedup.findings import EVERYTHING, Finding, Findings, PackedTexts, Wanted
 from dedup.model import Kind, Page
-from dedup.pages import split_page
+from dedup.reports.at_hand import PagesAtHand
 from dedup.reports.model import (
     BadPage,
     Extension,
@@ -32,10 +33,6 @@ from dedup.reports.model import (
     Summary,
     Totals,
 )
-
-PAGES_AT_HAND = 16_000_000
-"""Characters or bytes of pages kept at hand, so that the line of an original can still be found on
-a page on which nothing was found, and whose lines nobody has looked up."""
 
 SINGLY = 1000
 """Groups whose texts are looked up one by one; those of more are looked up page by page."""
@@ -80,7 +77,7 @@ class Result:
         self._names: dict[str, int] = {}
         self._pages = 0
         self._errors = 0
-        self._at_hand = _PagesAtHand()
+        self._at_hand = PagesAtHand()
         self._grouped = False
         self._page_texts = lru_cache(maxsize=64)(self.texts)
 
@@ -221,8 +218,13 @@ class Result:
         for row in self._database.execute(query, (number,)):
             yield _member(row), self._original(row)
 
-    def members_of_groups(self, groups: int) -> Iterator[tuple[int, Member]]:
-        """The members of the first groups, each with the place of its group in `groups()`."""
+    def groups_with_members(
+        self, limit: int | None = None, *, lines: bool = False
+    ) -> Iterator[tuple[Group, Iterator[Member]]]:
+        """The groups as `groups` gives them, each with its members: for all of many groups.
+
+        A group's members are there until the next group is asked for.
+        """
         self._group()
         query = (
             "SELECT rank, names.name, members.position, line, page, start, end, path, hidden, kind,"
@@ -232,8 +234,10 @@ class Result:
             " JOIN names ON names.number = pages.name"
             " WHERE rank < ? AND kind <> 'extension' ORDER BY rank, members.number"
         )
-        for rank, *row in self._database.execute(query, (groups,)):
-            yield rank, _member(row)
+        rows = self._database.execute(query, (self.group_count() if limit is None else limit,))
+        by_rank = groupby(rows, key=itemgetter(0))
+        for group, (_, found) in zip(self.groups(limit, lines=lines), by_rank, strict=True):
+            yield group, (_member(row[1:]) for row in found)
 
     def marks(self, page: int) -> list[Mark]:
         """The repeats and extensions on a page of this run, by position."""
@@ -403,28 +407,6 @@ class Result:
         if position < len(lines):
             return int(lines[position])
         return self._at_hand.line(number, position)
-
-
-class _PagesAtHand:
-    """The pages taken last, as many as `PAGES_AT_HAND` allows."""
-
-    def __init__(self) -> None:
-        self._pages: OrderedDict[int, Page] = OrderedDict()
-        self._size = 0
-        self._blocks = lru_cache(maxsize=16)(lambda number: split_page(self._pages[number]))
-
-    def add(self, number: int, page: Page) -> None:
-        self._pages[number] = page
-        self._size += len(page.content)
-        while self._size > PAGES_AT_HAND and len(self._pages) > 1:
-            _, oldest = self._pages.popitem(last=False)
-            self._size -= len(oldest.content)
-
-    def line(self, number: int, position: int) -> int | None:
-        if number not in self._pages:
-            return None
-        blocks = self._blocks(number)
-        return blocks.line(position) if position < len(blocks) else None
 
 
 def _member(row: Sequence[Any]) -> Member:

@@ -108,7 +108,7 @@ class Answering:
         if self._result is not None:
             result = self._result
             rest["groups"] = [
-                group_object(group, result.members(group)) for group in result.groups(lines=False)
+                group_object(group, members) for group, members in result.groups_with_members()
             ]
         share = self._wasted / self._characters if self._characters else 0.0
         names = ("pages", "blocks", "skipped", "exact", "near", "excerpt", "errors")
