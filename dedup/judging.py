@@ -16,12 +16,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import replace
+from multiprocessing.connection import wait
 from types import TracebackType
 from typing import NamedTuple, Self, TypeAlias
 
@@ -240,7 +242,16 @@ def _start(settings: Settings, wanted: Wanted) -> None:
     global _splitter  # noqa: PLW0603 - a worker process is one splitter
     # Ctrl-C ends the inputs; workers finish what was read.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _splitter = Splitter(settings, wanted)
+
+
+def _end_with_parent() -> None:
+    """Wait until the process that decides is gone, and end with it: it may have been killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _split(number: int, pages: Sequence[Page]) -> Sketched:

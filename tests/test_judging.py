@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -202,6 +205,29 @@ def test_worker_that_is_killed() -> None:
 
     with Deduper() as deduper, pytest.raises(DedupError, match="out of memory"):
         list(judge(deduper, killing(), jobs=2))
+
+
+def test_workers_end_with_a_run_that_is_killed(tmp_path: Path) -> None:
+    """No worker outlives the process that it works for, however that ends."""
+    for number in range(2000):
+        (tmp_path / f"{number}.txt").write_text(f"{sentence(random.Random(number))}\n")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dedup.cli", "check", str(tmp_path), "-", "--jobs", "2", "-q"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    watched = psutil.Process(process.pid)
+
+    def all_of_them() -> list[psutil.Process]:
+        found = watched.children(recursive=True)
+        return found if len(found) >= 4 else []  # two workers, and the two that care for them
+
+    found = wait_until(all_of_them)
+    process.kill()
+    process.communicate()
+    gone = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    wait_until(lambda: not any(one.is_running() and one.status() not in gone for one in found))
 
 
 def test_packed_texts() -> None:
