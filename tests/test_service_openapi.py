@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from services import InProcess, Process
 from test_cli import environment
 
+from dedup.service import shapes
 from dedup.service.docs_page import docs_html
 from dedup.service.keys import add_key
 from dedup.service.openapi import OPERATIONS, description
@@ -82,6 +84,15 @@ def test_examples_are_answered() -> None:
                             **sent,
                         )
                         assert answer.status_code == 200, answer.text
+
+
+def test_examples_of_answers_are_of_their_shape() -> None:
+    """Every example of an answer is one that could be given."""
+    told = {op.answer: op.examples.values() for op in OPERATIONS if op.answer and op.examples}
+    assert told
+    for name, examples in told.items():
+        for example in examples:
+            msgspec.convert(example, getattr(shapes, name), strict=True)
 
 
 @pytest.mark.parametrize("with_keys", [True, False])
