@@ -237,7 +237,8 @@ class PageEntry:
         page: the page's id.
         checked: when it was last checked (UTC); None where the index does not keep that (Redis).
         blocks: those that count, in their order on the page: blocks that are too short are not
-            there, and neither are those whose original has been released or has expired.
+            there, and neither are those whose original has been released or has expired. Where
+            originals expire, repeats may be missing of a page that was not checked for so long.
     """
 
     page: str

@@ -88,6 +88,7 @@ class Index(Protocol):
     def page(self, page: str, now: int) -> PageEntry | None:
         """What the index has of a page; None: it does not know it.
 
+        Where originals expire, repeats may be missing of a page that was not checked for so long.
         An index on a server reads it in several steps: where the page changes meanwhile, blocks
         whose original was released between two of them are left out.
         """
