@@ -229,6 +229,18 @@ def test_taking_back_what_expired(open_deduper: Open, clock: Clock) -> None:
 
 
 @each_store
+def test_what_was_taken_back_was_seen(open_deduper: Open, clock: Clock) -> None:
+    """An original whose only repeat left its page was last seen when that was checked."""
+    deduper = open_deduper(expire_after=DURATION)
+    deduper.check(A, page="p")
+    clock.wait(0.5 * DURATION)
+    deduper.check(A, page="q")
+    deduper.check(B, page="q")
+    clock.wait(0.9 * DURATION)
+    assert repeat_of(deduper.check(A, page="r")).original.page == "p"
+
+
+@each_store
 def test_forgetting_an_owner_that_others_kept_alive(open_deduper: Open, clock: Clock) -> None:
     """A page that was not checked for long can be forgotten with what others kept alive."""
     deduper = open_deduper(expire_after=DURATION)
