@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from dedup.evidence import Explanation
     from dedup.explanation import explain
     from dedup.minhash import MinHashes
-    from dedup.model import Block, Original, Page, Repeat, Stats
+    from dedup.model import Block, BlockEntry, Original, Page, PageEntry, Repeat, Stats
     from dedup.report import Report
     from dedup.settings import Settings
 
@@ -60,7 +60,7 @@ _HOMES = {
     "dedup.evidence": ("Explanation",),
     "dedup.explanation": ("explain",),
     "dedup.minhash": ("MinHashes",),
-    "dedup.model": ("Block", "Original", "Page", "Repeat", "Stats"),
+    "dedup.model": ("Block", "BlockEntry", "Original", "Page", "PageEntry", "Repeat", "Stats"),
     "dedup.report": ("Report",),
     "dedup.settings": ("Settings",),
 }
@@ -70,6 +70,7 @@ __all__ = [
     "AsyncClient",
     "AsyncDeduper",
     "Block",
+    "BlockEntry",
     "Client",
     "DecodeError",
     "DedupError",
@@ -84,6 +85,7 @@ __all__ = [
     "MinHashes",
     "Original",
     "Page",
+    "PageEntry",
     "PageError",
     "PageTooLargeError",
     "Repeat",

@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup.batcher import Batcher, ReadAhead
-from dedup.detector import BATCH_PAGES, Opening, report_or_raise
+from dedup.detector import BATCH_PAGES, REPEATED, Opening, report_or_raise, whole
 from dedup.errors import SettingsError
 from dedup.index import open_async_index
-from dedup.model import Content, Format, Page, Stats
+from dedup.model import Content, Format, Original, Page, PageEntry, Stats
 from dedup.pages import PageBatch, PageLike, minhash_rows, work_of
 from dedup.report import Report
 from dedup.sketch import Sketches
@@ -157,6 +157,14 @@ class AsyncDeduper(Opening):
     async def forget(self, page: str) -> bool:
         """See `Deduper.forget`."""
         return await self._index.forget(page)
+
+    async def page(self, page: str) -> PageEntry | None:
+        """See `Deduper.page`."""
+        return await self._index.page(page, int(time.time()))
+
+    async def most_repeated(self, limit: int = REPEATED) -> list[Original]:
+        """See `Deduper.most_repeated`."""
+        return await self._index.most_repeated(whole(limit, "limit"), int(time.time()))
 
     async def stats(self) -> Stats:
         """See `Deduper.stats`."""

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from dedup.batcher import each_of
 from dedup.client_calls import Answer, Calls, Lost, Pause, Steps
-from dedup.detector import Batching, report_or_raise
+from dedup.detector import REPEATED, Batching, report_or_raise
 from dedup.errors import SettingsError
-from dedup.model import Format, Page, Stats
+from dedup.model import Format, Original, Page, PageEntry, Stats
 from dedup.pages import PageLike
 from dedup.report import Report
 
@@ -130,6 +130,14 @@ class Client(_Opening):
         reports = self._do(self._calls.check(given, lookup=True, threshold=threshold))
         return report_or_raise(iter(reports))
 
+    def page(self, page: str) -> PageEntry | None:
+        """See `Deduper.page`."""
+        return self._do(self._calls.page(page))
+
+    def most_repeated(self, limit: int = REPEATED) -> list[Original]:
+        """See `Deduper.most_repeated`; a service gives 1,000 at most."""
+        return self._do(self._calls.most_repeated(limit))
+
     def forget(self, page: str) -> bool:
         """See `Deduper.forget`."""
         return self._do(self._calls.forget(page))
@@ -221,6 +229,14 @@ class AsyncClient(_Opening):
         given = [Page(content, page, format, encoding)]
         reports = await self._do(self._calls.check(given, lookup=True, threshold=threshold))
         return report_or_raise(iter(reports))
+
+    async def page(self, page: str) -> PageEntry | None:
+        """See `Deduper.page`."""
+        return await self._do(self._calls.page(page))
+
+    async def most_repeated(self, limit: int = REPEATED) -> list[Original]:
+        """See `Deduper.most_repeated`; a service gives 1,000 at most."""
+        return await self._do(self._calls.most_repeated(limit))
 
     async def forget(self, page: str) -> bool:
         """See `Deduper.forget`."""

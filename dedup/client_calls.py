@@ -10,11 +10,12 @@ from __future__ import annotations
 import base64
 import json
 import random
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import quote
 
-from dedup.client_report import report_of
+from dedup.client_report import original_of, page_entry_of, report_of
+from dedup.detector import whole
 from dedup.errors import (
     DedupError,
     IndexFailure,
@@ -24,7 +25,7 @@ from dedup.errors import (
     ServiceError,
     SettingsError,
 )
-from dedup.model import Page, Stats
+from dedup.model import Original, Page, PageEntry, Stats
 from dedup.pages import PageLike
 from dedup.report import Report
 
@@ -109,11 +110,22 @@ class Calls:
         except (KeyError, TypeError, ValueError) as error:
             raise self._no_service(answer) from error
 
+    def page(self, page: str) -> Steps[PageEntry | None]:
+        """See `Deduper.page`."""
+        answer = yield from self._ask(Send("GET", _path_of(page)))
+        if _problem(answer)[0] == "not-found":
+            return None
+        return self._read(answer, page_entry_of)
+
+    def most_repeated(self, limit: int) -> Steps[list[Original]]:
+        """See `Deduper.most_repeated`."""
+        answer = yield from self._ask(Send("GET", f"/v1/repeated?limit={whole(limit, 'limit')}"))
+        return self._read(answer, lambda said: [original_of(each) for each in said["originals"]])
+
     def forget(self, page: str) -> Steps[bool]:
         """See `Deduper.forget`."""
-        path = "/v1/pages/" + quote(_sendable(page), safe="").replace(".", "%2E")
         lost: list[str] = []
-        answer = yield from self._ask(Send("DELETE", path), lost)
+        answer = yield from self._ask(Send("DELETE", _path_of(page)), lost)
         if _problem(answer)[0] == "not-found":
             # Where an answer was lost, it was this call that removed it, as far as anybody knows.
             return bool(lost)
@@ -123,11 +135,9 @@ class Calls:
     def stats(self) -> Steps[Stats]:
         """See `Deduper.stats`."""
         answer = yield from self._ask(Send("GET", "/v1/stats"))
-        found = self._result(answer)
-        try:
-            return Stats(**{name: found[name] for name in Stats.__slots__})
-        except KeyError as error:
-            raise self._no_service(answer) from error
+        return self._read(
+            answer, lambda said: Stats(**{name: said[name] for name in Stats.__slots__})
+        )
 
     def _ask(self, send: Send, lost: list[str] | None = None) -> Steps[Answer]:
         """Send a request until there is an answer that would not be another one soon.
@@ -177,6 +187,18 @@ class Calls:
             problem=name,
             request_id=answer.headers.get("x-request-id"),
         )
+
+    def _read(self, answer: Answer, read: Callable[[dict[str, Any]], T]) -> T:
+        """What a good answer tells.
+
+        Raises:
+            DedupError: it is a problem, or something else than a dedup service says.
+        """
+        found = self._result(answer)
+        try:
+            return read(found)
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._no_service(answer) from error
 
     def _no_service(self, answer: Answer) -> ServiceError:
         return ServiceError(
@@ -238,6 +260,11 @@ def _sendable(name: str) -> str:
     if not isinstance(name, str) or whole_text(name) != name:
         raise SettingsError(f"page id {name!r}: give a str of whole characters")
     return name
+
+
+def _path_of(page: str) -> str:
+    """The path of a page: a proxy must find nothing in its id to act on."""
+    return "/v1/pages/" + quote(_sendable(page), safe="").replace(".", "%2E")
 
 
 def _json(answer: Answer) -> Any:

@@ -1,4 +1,4 @@
-"""The report on a page, made of a service's answer: what the library itself would return."""
+"""Reports, and what is known of pages, as a service answers them: what the library returns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from dedup.errors import PageError
 from dedup.kernel.kinds import VerdictKind
-from dedup.model import Page
+from dedup.model import BlockEntry, Original, Page, PageEntry
 from dedup.pages import read_page
 from dedup.report import Report
 from dedup.verdict import Verdicts, is_repeat
@@ -126,6 +126,33 @@ def report_of(page: Page, said: Mapping[str, Any]) -> Report:
         texts=texts,
     )
     return Report(page.page, blocks, verdicts, 0, np.flatnonzero(is_repeat(kinds)).tolist())
+
+
+def page_entry_of(said: Mapping[str, Any]) -> PageEntry:
+    """What an index has of a page, as its object tells.
+
+    Raises:
+        KeyError, TypeError, ValueError: the object is of another kind.
+    """
+    checked = said["checked"]
+    return PageEntry(
+        said["page"],
+        None if checked is None else datetime.fromisoformat(checked),
+        tuple(
+            BlockEntry(block["position"], block["owned"], original_of(block["original"]))
+            for block in said["blocks"]
+        ),
+    )
+
+
+def original_of(said: Mapping[str, Any]) -> Original:
+    """The original that an object tells.
+
+    Raises:
+        KeyError, TypeError, ValueError: the object is of another kind.
+    """
+    times = {name: datetime.fromisoformat(said[name]) for name in ("first_seen", "last_seen")}
+    return Original(**{name: said[name] for name in Original.__slots__} | times)
 
 
 def _seconds(time: str) -> int:

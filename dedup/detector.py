@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from numbers import Integral
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,7 +19,7 @@ import numpy.typing as npt
 
 from dedup.errors import SettingsError
 from dedup.index import open_index
-from dedup.model import Content, Format, Page, Stats
+from dedup.model import Content, Format, Original, Page, PageEntry, Stats
 from dedup.pages import PageBatch, PageLike, characters_of, minhash_rows
 from dedup.report import Report
 from dedup.settings import Settings
@@ -27,6 +28,9 @@ from dedup.verdict import Verdicts
 
 BATCH_PAGES, BATCH_CHARACTERS = 256, 1 << 20
 """A batch of `check_many` ends at whichever comes first: enough to keep the kernel busy."""
+
+REPEATED = 20
+"""Originals that `most_repeated` gives where nobody says how many."""
 
 
 class Opening:
@@ -219,6 +223,28 @@ class Deduper(Opening):
         """Remove what a page owns. False: the index does not know the page."""
         return self._index.forget(page)
 
+    def page(self, page: str) -> PageEntry | None:
+        """What the index has of a page: what it owns and repeats. None: it does not know the page.
+
+        Args:
+            page: the page's id.
+        """
+        return self._index.page(page, int(time.time()))
+
+    def most_repeated(self, limit: int = REPEATED) -> list[Original]:
+        """The originals with most repeats; of those with as many, the ones on most pages first.
+
+        It goes through the whole index: for people, not for pipelines. Originals without a repeat
+        are left out.
+
+        Args:
+            limit: how many, at most.
+
+        Raises:
+            SettingsError: the limit is no number from 1 on.
+        """
+        return self._index.most_repeated(whole(limit, "limit"), int(time.time()))
+
     def stats(self) -> Stats:
         """What the index holds."""
         return self._index.stats()
@@ -242,9 +268,7 @@ class Batching:
     """Gathers pages into batches: so many at most, and not much more than BATCH_CHARACTERS."""
 
     def __init__(self, batch_pages: int) -> None:
-        if batch_pages < 1:
-            raise SettingsError(f"batch_pages={batch_pages!r}: give a whole number from 1 on")
-        self._most = batch_pages
+        self._most = whole(batch_pages, "batch_pages")
         self._pages: list[PageLike] = []
         self._size = 0
 
@@ -259,6 +283,17 @@ class Batching:
         """What has been gathered so far."""
         batch, self._pages, self._size = self._pages, [], 0
         return batch
+
+
+def whole(value: int, name: str) -> int:
+    """The value, which has to be a whole number from 1 on.
+
+    Raises:
+        SettingsError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise SettingsError(f"{name}={value!r}: give a whole number from 1 on")
+    return int(value)
 
 
 def report_or_raise(reports: Iterator[Report]) -> Report:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal, Protocol, TypeAlias
+from datetime import UTC, datetime
+from typing import Literal, Protocol, Self, TypeAlias
 
 Format: TypeAlias = Literal["auto", "text", "html"]
 Kind: TypeAlias = Literal["exact", "near", "excerpt", "extension"]
@@ -36,7 +36,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """The first block of its kind that the index holds, as it stood when it was matched.
+    """The first block of its kind that the index holds, as it stood when it was matched or read.
 
     Attributes:
         page: id of the page that owns it.
@@ -55,6 +55,21 @@ class Original:
     seen: int
     pages: int
     text: str | None = None
+
+    @classmethod
+    def at_seconds(
+        cls,
+        page: str,
+        position: int,
+        first_seen: int,
+        last_seen: int,
+        seen: int,
+        pages: int,
+        text: str | None = None,
+    ) -> Self:
+        """An original with its times in seconds since 1970, as indexes have them."""
+        first, last = (datetime.fromtimestamp(time, UTC) for time in (first_seen, last_seen))
+        return cls(page, position, first, last, seen, pages, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +211,39 @@ class Block:
         why = self.repeat or self.extension
         verdict = "skipped" if self.skipped else f"{why.kind} of {why.original}" if why else "new"
         return f"<Block {self.position}: {self.text!r}, {verdict}>"
+
+
+@dataclass(frozen=True, slots=True)
+class BlockEntry:
+    """A block of a page as an index has it: not the block, but what it is or repeats.
+
+    Attributes:
+        position: 0-based order of the block on the page; None for a repeat, since indexes keep the
+            order of repeats and not their positions.
+        owned: the block is the original itself; else it is a repeat of it.
+        original: the original.
+    """
+
+    position: int | None
+    owned: bool
+    original: Original
+
+
+@dataclass(frozen=True, slots=True)
+class PageEntry:
+    """What an index has of a page.
+
+    Attributes:
+        page: the page's id.
+        checked: when it was last checked (UTC); None where the index does not keep that (Redis).
+        blocks: those that count, in their order on the page: blocks that are too short are not
+            there, and neither are those whose original has been released or has expired. Where
+            originals expire, repeats may be missing of a page that was not checked for so long.
+    """
+
+    page: str
+    checked: datetime | None
+    blocks: tuple[BlockEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)

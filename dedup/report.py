@@ -7,7 +7,6 @@ somebody looks at its blocks. Knows nothing of output formats (`dedup.reports`) 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, overload
 from urllib.parse import urlsplit
@@ -247,11 +246,11 @@ class Match(NamedTuple):
             similarity=self.similarity,
             containment=self.containment,
             scope=self.scope,
-            original=Original(
+            original=Original.at_seconds(
                 page=self.page,
                 position=self.original_position,
-                first_seen=datetime.fromtimestamp(self.first_seen, UTC),
-                last_seen=datetime.fromtimestamp(self.last_seen, UTC),
+                first_seen=self.first_seen,
+                last_seen=self.last_seen,
                 seen=self.seen,
                 pages=self.pages,
                 text=self.original_text,

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from server_groups import Servers
 from servers import start_standalone
-from test_index import INDEXES, LONG, A, B, facts
+from test_index import INDEXES, LONG, A, B, counted, facts
 from test_redis import many_pages
 
-from dedup import AsyncDeduper, Deduper, PageError, SettingsError
+from dedup import AsyncDeduper, Deduper, PageEntry, PageError, SettingsError
 
 
 @pytest.fixture(params=INDEXES)
@@ -35,6 +35,13 @@ def run(job: Callable[[AsyncDeduper], Coroutine[Any, Any, None]], url: str) -> N
     asyncio.run(main())
 
 
+def known_facts(known: PageEntry | None) -> list[tuple[object, ...]]:
+    """What is known of a page, times left out."""
+    if known is None:
+        return []
+    return [(b.position, b.owned, *counted([b.original])) for b in known.blocks]
+
+
 def test_the_same_reports(url: str) -> None:
     """An asynchronous check of an asynchronous source gives what the blocking one gives."""
     pages = many_pages(30)
@@ -51,6 +58,11 @@ def test_the_same_reports(url: str) -> None:
             again = [facts(report) async for report in deduper.check_many(pages[:5])]
             assert again == [facts(local.check(*page)) for page in pages[:5]]
             assert facts(await deduper.lookup(LONG)) == facts(local.lookup(LONG))
+            for name in (pages[0][1], pages[7][1], "nowhere"):
+                mine_known, its_known = await deduper.page(name), local.page(name)
+                assert known_facts(mine_known) == known_facts(its_known)
+            repeated = counted(await deduper.most_repeated(500))
+            assert sorted(repeated) == sorted(counted(local.most_repeated(500)))
             assert await deduper.forget(pages[0][1]) == local.forget(pages[0][1])
             mine, its = await deduper.stats(), local.stats()
             assert (mine.pages, mine.originals) == (its.pages, its.originals)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,3 +104,59 @@ def test_the_index_keeps_its_duration(index: list[str], capsys: pytest.CaptureFi
     assert "expire_after=604800.0, and is opened with" in capsys.readouterr().err
     assert run(["stats", *index]) == 0
     assert "expire_after 604800.0" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("pages")
+def test_a_page_and_the_most_repeated(index: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """What a page owns and repeats, and what is repeated most, for people and as JSON."""
+    assert run(["check", "a", "b", "--exit-zero", *index]) == 0
+    capsys.readouterr()
+    assert run(["page", "b/1.txt", *index]) == 0
+    said = capsys.readouterr().out
+    assert "b/1.txt: 0 originals, 1 repeat\n" in said
+    assert "repeats a/1.txt, block 0: repeated 1 time, on 2 pages\n" in said
+    assert run(["page", "a/1.txt", *index]) == 0
+    assert "block 0        original, repeated 1 time, on 2 pages\n" in capsys.readouterr().out
+    assert run(["page", "b/1.txt", "--format", "json", *index]) == 0
+    (block,) = report(capsys)["blocks"]
+    assert (block["position"], block["owned"]) == (None, False)
+    assert (block["original"]["page"], block["original"]["text"]) == ("a/1.txt", None)
+    assert run(["page", "c.txt", *index]) == 2
+    assert "c.txt: the index does not know this page" in capsys.readouterr().err
+    assert run(["repeated", *index]) == 0
+    heading, row = capsys.readouterr().out.splitlines()
+    assert row.startswith("        1         2  2")
+    assert row.endswith("a/1.txt, block 0")
+    assert row.index("a/1.txt") == heading.index("original")
+    assert run(["repeated", "--limit", "1", "--format", "json", *index]) == 0
+    assert report(capsys)["originals"] == [block["original"]]
+    assert run(["repeated", "--limit", "0", *index]) == 2
+
+
+def test_texts_are_harmless(
+    index: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids and kept texts cannot steer a terminal; an index in which nothing repeats says so."""
+    monkeypatch.setenv("COLUMNS", "60")
+    with Deduper(index[1], namespace=index[3], keep="text") as deduper:
+        assert run(["repeated", *index]) == 0
+        assert capsys.readouterr().out == "No original is repeated.\n"
+        deduper.check(f"\x1b[31m{A}\n\n{A}", page="\x1b[2Jp")
+    for command in (["page", "\x1b[2Jp"], ["repeated"]):
+        assert run([*command, *index]) == 0
+        said = capsys.readouterr().out
+        assert "\x1b" not in said
+        assert "The harbour council" in said
+        assert all(len(line) <= 60 for line in said.splitlines() if "council" in line)
+
+
+def test_a_file_that_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An index in a file is read beside its writer, and tells when a page was checked."""
+    place = str(tmp_path / "crawl.dedup")
+    with Deduper(place) as deduper:
+        deduper.check(A, page="p")
+        assert run(["page", "p", "--index", place]) == 0
+        assert re.search(
+            r"p: 1 original, 0 repeats; last checked \d+-.* UTC", capsys.readouterr().out
+        )
+        assert run(["repeated", "--index", place]) == 0

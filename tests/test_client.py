@@ -18,7 +18,8 @@ from hypothesis import given, settings
 from server_groups import Servers
 from servers import start_standalone
 from services import Process
-from test_index import TEASER, A, B, facts, pages_strategy
+from test_async import known_facts
+from test_index import TEASER, A, B, counted, facts, pages_strategy
 from test_redis import many_pages
 
 from dedup import (
@@ -91,6 +92,15 @@ def test_the_reports_of_the_library(client: Client) -> None:
         assert_equal(client.lookup(A, threshold=0.9), deduper.lookup(A, threshold=0.9))
         mine, its = client.stats(), deduper.stats()
         assert (mine.pages, mine.originals, mine.repeats) == (its.pages, its.originals, its.repeats)
+        for number in (0, 2, 99):
+            page = f"https://example.org/{number}"
+            assert known_facts(client.page(page)) == known_facts(deduper.page(page))
+        repeated = counted(deduper.most_repeated(3))
+        assert repeated
+        assert counted(client.most_repeated(3)) == repeated
+        with pytest.raises(SettingsError, match="limit=0"):
+            client.most_repeated(0)
+        assert client.page("https://example.org/99") is None
         assert client.forget("https://example.org/0")
         assert not client.forget("https://example.org/0")
 
@@ -137,6 +147,9 @@ def test_coroutines(url: str) -> None:
                     assert_equal(report, next(expected))
                 assert_equal(await client.check(A, "a"), deduper.check(A, "a"))
                 assert_equal(await client.lookup(A), deduper.lookup(A))
+                assert known_facts(await client.page("a")) == known_facts(deduper.page("a"))
+                repeated = counted(await client.most_repeated())
+                assert repeated == counted(deduper.most_repeated())
                 assert await client.forget("a") == deduper.forget("a")
                 assert (await client.stats()).pages == deduper.stats().pages
 
@@ -153,6 +166,9 @@ def test_originals_with_their_text(redis_servers: Servers) -> None:
         (block,) = client.check(A, "b").repeats
         assert block.repeat
         assert block.repeat.original.text == A
+        with Deduper(valkey, namespace=namespace, keep="text") as deduper:
+            assert client.page("b") == deduper.page("b")
+            assert client.most_repeated() == deduper.most_repeated()
     with Deduper(valkey, namespace=namespace, keep="text") as deduper:
         deduper.clear()
 
@@ -241,6 +257,18 @@ def test_errors_in_one_tree(answer: Answer, error: type[Exception], said: str) -
     """Problems are the library's errors where it has them; what is no service is called so."""
     with pytest.raises(error, match=said):
         play(calls(tries=1).check([("text", "a")]), answer)
+
+
+def test_answers_of_another_kind() -> None:
+    """What tells of no page, and of no originals, is called no service."""
+    said = Answer(200, {}, b'{"version": 1, "page": "a", "blocks": [{}], "originals": [{}]}')
+    for steps in (calls().page("a"), calls().most_repeated(3)):
+        with pytest.raises(ServiceError, match="something else"):
+            play(steps, said)
+    assert play(calls().page("a/."), problem("not-found", 404)) == (
+        None,
+        [Send("GET", "/v1/pages/a%2F%2E")],
+    )
 
 
 def test_what_cannot_be_a_client(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,20 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_index import A_NEAR, EXPIRING, LONG, SHORT, TEASER, A, B, Open, kinds, open_deduper
+from test_index import (
+    A_NEAR,
+    EXPIRING,
+    LONG,
+    SHORT,
+    TEASER,
+    A,
+    B,
+    Entries,
+    Open,
+    entries,
+    kinds,
+    open_deduper,
+)
 from test_index import page_of as joined
 from test_sketch import sketch
 
@@ -216,6 +229,18 @@ def test_taking_back_what_expired(open_deduper: Open, clock: Clock) -> None:
 
 
 @each_store
+def test_what_was_taken_back_was_seen(open_deduper: Open, clock: Clock) -> None:
+    """An original whose only repeat left its page was last seen when that was checked."""
+    deduper = open_deduper(expire_after=DURATION)
+    deduper.check(A, page="p")
+    clock.wait(0.5 * DURATION)
+    deduper.check(A, page="q")
+    deduper.check(B, page="q")
+    clock.wait(0.9 * DURATION)
+    assert repeat_of(deduper.check(A, page="r")).original.page == "p"
+
+
+@each_store
 def test_forgetting_an_owner_that_others_kept_alive(open_deduper: Open, clock: Clock) -> None:
     """A page that was not checked for long can be forgotten with what others kept alive."""
     deduper = open_deduper(expire_after=DURATION)
@@ -316,12 +341,16 @@ class Model:
     duration: int
     rule: Rule = field(default_factory=lambda: Rule(*rule_of(Settings()).tolist()))
     originals: list[Held] = field(default_factory=list)
+    pages: dict[str, list[tuple[bool, Held]]] = field(default_factory=dict)
+    checked: dict[str, int] = field(default_factory=dict)
 
     def check(self, blocks: list[int], page: str, now: int) -> list[tuple[Any, ...]]:
         """Judge a page: kind, similarity and place of the original of each repeat."""
         self.originals = [o for o in self.originals if o.last_seen >= now - self.duration]
         awaited = [o for o in self.originals if o.page == page]
         verdicts = []
+        entries = self.pages[page] = []
+        self.checked[page] = now
         for position, text in enumerate(blocks):
             if len(TRACES[text]) < Settings().min_words:
                 continue
@@ -329,6 +358,7 @@ class Model:
             if equal and any(equal is own for own in awaited):
                 awaited = [own for own in awaited if own is not equal]
                 equal.position, equal.last_seen = position, now
+                entries.append((True, equal))
                 continue
             best, found = Verdict(VerdictKind.NEW, 0.0, 0.0), None
             if equal:
@@ -342,8 +372,10 @@ class Model:
                         best, found = verdict, original
             if not found or best.kind == VerdictKind.EXTENSION:
                 self.originals.append(Held(text, page, position, now))
+                entries.append((True, self.originals[-1]))
             else:
                 found.last_seen = now
+                entries.append((False, found))
                 kind = VerdictKind(best.kind).name.lower()
                 verdicts.append((position, kind, best.similarity, found.page, found.position))
         self.originals = [o for o in self.originals if not any(o is own for own in awaited)]
@@ -352,6 +384,15 @@ class Model:
     def forget(self, page: str) -> None:
         """Remove what a page owns."""
         self.originals = [o for o in self.originals if o.page != page]
+        self.pages.pop(page, None)
+
+    def entries(self, page: str, now: int) -> Entries:
+        """What is known of a page."""
+        return [
+            (held.position if owned else None, owned, held.page, held.position)
+            for owned, held in self.pages.get(page, ())
+            if any(held is o for o in self.originals) and held.last_seen >= now - self.duration
+        ]
 
 
 def said(report: Report) -> list[tuple[Any, ...]]:
@@ -361,6 +402,24 @@ def said(report: Report) -> list[tuple[Any, ...]]:
         for block in report.repeats
         if (r := block.repeat)
     ]
+
+
+def assert_known(deduper: Deduper, model: Model, now: int) -> None:
+    """What is known of each page is what the model knows; what is repeated most is alive.
+
+    A page that was not checked for so long may have lost repeats.
+    """
+    repeated = set()
+    for page in "pqrs":
+        found, wanted = entries(deduper, page) or [], model.entries(page, now)
+        if model.checked.get(page, now) < now - model.duration:
+            wanted = [entry for entry in wanted if entry[1] or entry in found]
+        assert found == wanted
+        repeated |= {(owner, place) for _, owned, owner, place in found if not owned}
+    alive = {(o.page, o.position) for o in model.originals if o.last_seen >= now - model.duration}
+    places = [(original.page, original.position) for original in deduper.most_repeated()]
+    assert len(set(places)) == len(places)
+    assert repeated <= set(places) <= alive
 
 
 steps_strategy = st.lists(
@@ -398,6 +457,9 @@ def test_like_a_plain_model(
             before = deduper.stats()
             assert said(deduper.check(content, page)) == found
             assert deduper.stats().originals == before.originals
+            assert_known(deduper, model, now)
+        clock.wait(0.5 * DURATION)
+        assert_known(deduper, model, int(clock.now))
         for page in "pqrs":
             deduper.forget(page)
         stats = deduper.stats()

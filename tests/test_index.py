@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -20,8 +22,8 @@ from hypothesis import strategies as st
 from server_groups import Servers, start_cluster, start_sentinel
 from servers import ServerKind, start_standalone
 
-from dedup import Deduper, IndexFullError, Report, SettingsError
-from dedup.index import memory, tables
+from dedup import Deduper, IndexFullError, Original, Report, SettingsError
+from dedup.index import memory, memory_reading, tables
 
 Open = Callable[..., Deduper]
 
@@ -211,6 +213,81 @@ def test_forget(open_deduper: Open) -> None:
     assert (stats.pages, stats.originals, stats.repeats) == (0, 0, 0)
 
 
+Entries = list[tuple[int | None, bool, str, int]]
+
+
+def entries(deduper: Deduper, page: str) -> Entries | None:
+    """What an index has of a page, counts and times left out."""
+    found = deduper.page(page)
+    if found is None:
+        return None
+    assert found.page == page
+    return [(b.position, b.owned, b.original.page, b.original.position) for b in found.blocks]
+
+
+def counted(originals: list[Original]) -> list[tuple[str, int, int, int]]:
+    """Place and counts of originals."""
+    return [(each.page, each.position, each.seen, each.pages) for each in originals]
+
+
+def test_what_is_known_of_a_page(open_deduper: Open) -> None:
+    """A page's entry has what it owns and repeats, in order, as originals are now."""
+    deduper = open_deduper()
+    start = datetime.now(UTC).replace(microsecond=0)
+    deduper.check(page_of(SHORT, B, A, A), page="p")
+    deduper.check(page_of(A_NEAR, SHORT, LONG), page="q")
+    assert entries(deduper, "p") == [
+        (1, True, "p", 1),
+        (2, True, "p", 2),
+        (None, False, "p", 2),
+    ]
+    assert entries(deduper, "q") == [(None, False, "p", 2), (2, True, "q", 2)]
+    known = deduper.page("q")
+    assert known
+    assert [counted([block.original])[0][2:] for block in known.blocks] == [(2, 2), (0, 1)]
+    for block in known.blocks:
+        assert start <= block.original.first_seen <= block.original.last_seen <= datetime.now(UTC)
+    assert known.checked is None or start <= known.checked <= datetime.now(UTC)
+    deduper.check(page_of(LONG, SHORT), page="q")
+    assert entries(deduper, "q") == [(0, True, "q", 0)]
+    deduper.check("", page="empty")
+    assert entries(deduper, "empty") == []
+    assert deduper.page("nowhere") is None
+
+
+def test_entries_whose_original_is_gone_are_left_out(open_deduper: Open) -> None:
+    """A page that repeats what has been released has no entry for it; a forgotten one has none."""
+    deduper = open_deduper()
+    deduper.check(A, page="p")
+    deduper.check(page_of(A, B), page="q")
+    deduper.forget("p")
+    assert deduper.page("p") is None
+    assert entries(deduper, "q") == [(1, True, "q", 1)]
+    deduper.check(A, page="r")
+    assert entries(deduper, "q") == [(1, True, "q", 1)]
+    assert deduper.most_repeated() == []
+
+
+def test_most_repeated(open_deduper: Open) -> None:
+    """Originals come by their repeats, then by their pages, as many as are asked for."""
+    deduper = open_deduper()
+    deduper.check(page_of(A, B, LONG, "A block that nobody repeats stands here."), page="p")
+    deduper.check(page_of(B, B, A, A, A_NEAR, LONG), page="q")
+    deduper.check(LONG, page="r")
+    wanted = [("p", 0, 3, 2), ("p", 2, 2, 3), ("p", 1, 2, 2)]
+    assert counted(deduper.most_repeated()) == wanted
+    assert counted(deduper.most_repeated(2)) == wanted[:2]
+    assert counted(deduper.most_repeated(1)) == wanted[:1]
+    known = deduper.page("q")
+    assert known
+    assert deduper.most_repeated(1)[0] == known.blocks[2].original
+    deduper.forget("q")
+    assert counted(deduper.most_repeated()) == [("p", 2, 1, 2)]
+    for limit in (0, -1, True, 2.5, "many"):
+        with pytest.raises(SettingsError, match=r"limit=.* from 1 on"):
+            deduper.most_repeated(limit)  # type: ignore[arg-type]
+
+
 def test_lookup_changes_nothing(open_deduper: Open) -> None:
     """A lookup gives the report that a check would give, and leaves no trace."""
     deduper = open_deduper()
@@ -327,6 +404,31 @@ def test_forgetting_everything_leaves_nothing(pages: list[tuple[str, str]]) -> N
         assert deduper.forget(page)
     stats = deduper.stats()
     assert (stats.pages, stats.originals, stats.repeats) == (0, 0, 0)
+
+
+@given(pages=pages_strategy, gone=st.sets(st.sampled_from(["p", "q"])), part=st.integers(1, 9))
+def test_counts_are_those_of_the_entries(
+    pages: list[tuple[str, str]], gone: set[str], part: int
+) -> None:
+    """`seen` is the number of entries that repeat an original, `pages` that of their pages."""
+    deduper = Deduper()
+    list(deduper.check_many(pages))
+    for page in gone:
+        deduper.forget(page)
+    seen: Counter[tuple[str, int]] = Counter()
+    on: dict[tuple[str, int], set[str]] = {}
+    for page in {page for _, page in pages} - gone:
+        for _, owned, *place in entries(deduper, page) or ():
+            original = cast("tuple[str, int]", tuple(place))
+            seen[original] += not owned
+            on.setdefault(original, {original[0]}).add(page)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(memory_reading, "PART", part)
+        found = counted(deduper.most_repeated(1000))
+        assert counted(deduper.most_repeated(2)) == found[:2]
+    assert sorted(found) == sorted((*o, n, len(on[o])) for o, n in seen.items() if n)
+    assert [each[2:] for each in found] == sorted((each[2:] for each in found), reverse=True)
+    assert sum(seen.values()) == deduper.stats().repeats
 
 
 @given(pages=pages_strategy)

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from server_groups import Servers, start_cluster
 from servers import start_standalone
-from test_index import LONG, TEASER, A, B, facts, pages_strategy
+from test_index import LONG, TEASER, A, B, counted, entries, facts, pages_strategy
 
 from dedup import (
     AsyncDeduper,
@@ -26,7 +26,7 @@ from dedup import (
     IndexWarning,
     SettingsError,
 )
-from dedup.index import redis_layout
+from dedup.index import redis_layout, redis_reading
 from dedup.index.redis import RedisIndex
 from dedup.index.redis_calls import Command
 from dedup.index.redis_decisions import RedisDecisions
@@ -74,6 +74,9 @@ def test_redis_equals_memory(valkey_url: str, pages: list[tuple[str, str]]) -> N
             assert facts(other) == facts(local.check(content, page))
         mine, its = shared.stats(), local.stats()
         assert (mine.pages, mine.originals, mine.repeats) == (its.pages, its.originals, its.repeats)
+        for page in {page for _, page in pages}:
+            assert entries(shared, page) == entries(local, page)
+        assert sorted(counted(shared.most_repeated())) == sorted(counted(local.most_repeated()))
         for page in {page for _, page in pages}:
             assert shared.forget(page)
         assert set(keys_of(valkey_url, namespace)) == {f"dedup:{{{namespace}}}:head".encode()}
@@ -434,6 +437,35 @@ def test_forgetting_leaves_nothing(url: str) -> None:
         shared.clear()
 
 
+def test_most_repeated_of_many(valkey: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counts that are scanned in several steps give the ranks that the index in memory gives."""
+    monkeypatch.setattr(redis_reading, "SCANNED", 50)
+    monkeypatch.setattr(redis_reading, "PART", 7)
+    steps: list[Command] = []
+    run_command = RedisIndex._run
+
+    def noted(index: RedisIndex, command: Command) -> Any:
+        steps.append(command)
+        return run_command(index, command)
+
+    monkeypatch.setattr(RedisIndex, "_run", noted)
+    pages = many_pages(900)
+    with Deduper(valkey, namespace=uuid.uuid4().hex) as shared, Deduper() as local:
+        list(shared.check_many(pages))
+        list(local.check_many(pages))
+        steps.clear()
+        found = counted(shared.most_repeated(30))
+        every = counted(local.most_repeated(10_000))
+        assert [each[2:] for each in found] == [each[2:] for each in every[:30]]
+        assert set(found) <= set(every)
+        names = [command.arguments[0] for command in steps]
+        assert len(every) > 512  # fewer may come in one step, however many are asked for
+        assert names.count("HSCAN") > 5
+        most = max(len(command.arguments) for command in steps if command.arguments[0] == "HMGET")
+        assert most <= 2 + 7
+        shared.clear()
+
+
 def test_a_cluster_from_any_of_its_nodes(redis_servers: Servers) -> None:
     """A URL may name several nodes of a cluster, some of which are gone."""
     url = redis_servers.get("valkey", start_cluster).url
@@ -462,6 +494,10 @@ def test_texts_are_kept(url: str) -> None:
         report = shared.check(f"{A.upper()}\n\n{LONG.replace('maker', 'firm')}\n\n{B}", page="q")
         assert [block.repeat.original.text for block in report.repeats] == [A, LONG]  # type: ignore[union-attr]
         assert shared.lookup(B).repeats[0].repeat.original.text == B  # type: ignore[union-attr]
+        known = shared.page("q")
+        assert known
+        assert [block.original.text for block in known.blocks] == [A, LONG, B]
+        assert {original.text for original in shared.most_repeated()} == {A, LONG}
         assert shared.forget("p")
         assert not shared.lookup(A.replace("Monday", "Sunday"), threshold=0.99).repeats
         shared.clear()
@@ -485,6 +521,7 @@ def test_keys_alone(url: str) -> None:
             assert 0.5 <= near.similarity < 1
             again = shared.check(f"{LONG}\n\n{B}", page="p")
             assert not again.repeats
+            assert entries(shared, "p") == [(0, True, "p", 0), (1, True, "p", 1)]
             assert shared.forget("p")
             assert not shared.lookup(LONG).repeats or keep == "keys"
             shared.clear()

@@ -171,6 +171,51 @@ def test_forgetting_any_page(service: InProcess, page: str) -> None:
     assert service.check({"page": "b", "content": A}).json()["pages"][0]["repeats"] == []
 
 
+def test_what_is_known_of_a_page(service: InProcess, keys: dict[str, str]) -> None:
+    """What a page owns and repeats, by an id that is any string; a reader may ask for it."""
+    content = f"Hello\n\n{A}\n\n{A}"
+    for page, path in (("a", "a"), ("ü/%2F?#", "%C3%BC%2F%252F%3F%23")):
+        service.check({"page": page, "content": content})
+        answer = service.ask("GET", f"/v1/pages/{path}")
+        assert answer.status_code == 200
+        msgspec.convert(answer.json(), shapes.PageEntryOut)
+        assert answer.json()["page"] == page
+        blocks = answer.json()["blocks"]
+        first = (1, True) if page == "a" else (None, False)
+        assert [(b["position"], b["owned"]) for b in blocks] == [first, (None, False)]
+        assert {b["original"]["page"] for b in blocks} == {"a"}
+    problem(service.ask("GET", "/v1/pages/b"), "not-found")
+    problem(service.ask("GET", "/v1/pages/"), "not-found")
+    elsewhere = {"dedup-namespace": "elsewhere"}
+    problem(service.ask("GET", "/v1/pages/a", headers=elsewhere), "not-found")
+    assert service.service.indexes.namespaces == ["default"]
+    allowed = service.ask("POST", "/v1/pages/a").headers["allow"]
+    assert set(allowed.split(", ")) == {"DELETE", "GET", "HEAD"}
+    with InProcess(Options(keys=Path(keys[""]))) as locked:
+        problem(locked.ask("GET", "/v1/pages/a"), "key-needed")
+        problem(locked.ask("GET", "/v1/pages/a", headers=bearer(keys, "news")), "not-allowed")
+        problem(locked.ask("GET", "/v1/pages/a", headers=bearer(keys, "reader")), "not-found")
+        answer = locked.ask("GET", "/v1/repeated", headers=bearer(keys, "reader"))
+        assert answer.json() == {"version": 1, "originals": []}
+
+
+def test_the_most_repeated(service: InProcess) -> None:
+    """Originals come most repeats first, as many as are wished; a limit that is none is refused."""
+    for page in ("a", "b", "c"):
+        service.check({"page": page, "content": A if page == "c" else f"{A}\n\n{B}"})
+    answer = service.ask("GET", "/v1/repeated")
+    msgspec.convert(answer.json(), shapes.RepeatedOut)
+    found = answer.json()["originals"]
+    assert [(each["position"], each["seen"], each["pages"]) for each in found] == [
+        (0, 2, 3),
+        (1, 1, 2),
+    ]
+    one = service.ask("GET", "/v1/repeated", params={"limit": "1"}).json()
+    assert one["originals"] == found[:1]
+    for query in ({"limit": "0"}, {"limit": "1001"}, {"limit": "x"}, {"top": "3"}):
+        problem(service.ask("GET", "/v1/repeated", params=query), "invalid")
+
+
 def test_explain(service: InProcess) -> None:
     """The explanation is the library's."""
     body = {"block": TEASER, "original": LONG, "threshold": 0.9}

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from services import InProcess, Process
 from test_cli import environment
 
+from dedup.service import shapes
 from dedup.service.docs_page import docs_html
 from dedup.service.keys import add_key
 from dedup.service.openapi import OPERATIONS, description
@@ -40,7 +42,7 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
             cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert ended.returncode == 0, ended.stdout + ended.stderr
-        assert re.search(r"Tested: +7\b", ended.stdout), ended.stdout
+        assert re.search(r"Tested: +9\b", ended.stdout), ended.stdout
         assert httpx.get(f"{service.url}/readyz").status_code == 200
     assert not [line for line in service.lines if '"bug"' in line]
 
@@ -82,6 +84,15 @@ def test_examples_are_answered() -> None:
                             **sent,
                         )
                         assert answer.status_code == 200, answer.text
+
+
+def test_examples_of_answers_are_of_their_shape() -> None:
+    """Every example of an answer is one that could be given."""
+    told = {op.answer: op.examples.values() for op in OPERATIONS if op.answer and op.examples}
+    assert told
+    for name, examples in told.items():
+        for example in examples:
+            msgspec.convert(example, getattr(shapes, name), strict=True)
 
 
 @pytest.mark.parametrize("with_keys", [True, False])

@@ -199,6 +199,9 @@ class Store(RuleBasedStateMachine):
         """Whatever can be asked has one answer."""
         assert totals(self.kept) == totals(self.plain)
         assert told(self.kept, TEXTS) == told(self.plain, TEXTS)
+        for page in "pqrs":
+            assert self.kept.page(page) == self.plain.page(page)
+        assert self.kept.most_repeated() == self.plain.most_repeated()
 
 
 class BandedStore(Store):

@@ -22,7 +22,7 @@ from dedup.cli.completion import completion
 from dedup.cli.explain import explain
 from dedup.cli.options import ERROR, INTERRUPTED
 from dedup.cli.serve import serve, serve_key
-from dedup.cli.stored import compact, forget, stats
+from dedup.cli.stored import compact, forget, page, repeated, stats
 from dedup.cli.tune import tune
 from dedup.errors import DedupError
 
@@ -62,7 +62,20 @@ def dedup() -> None:
     """Find repeated text blocks in scraped pages."""
 
 
-COMMANDS = (check, lookup, explain, tune, stats, forget, compact, serve, serve_key, completion)
+COMMANDS = (
+    check,
+    lookup,
+    explain,
+    tune,
+    stats,
+    page,
+    repeated,
+    forget,
+    compact,
+    serve,
+    serve_key,
+    completion,
+)
 
 for command in COMMANDS:
     dedup.add_command(command)

@@ -1,4 +1,4 @@
-"""`dedup stats`, `forget` and `compact`: what an index holds, removing pages, giving back room.
+"""`dedup stats`, `page`, `repeated`, `forget`, `compact`: what an index holds, and less of it.
 
 Each is one call of the library. For indexes that outlive the process.
 """
@@ -6,6 +6,7 @@ Each is one call of the library. For indexes that outlive the process.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 import click
@@ -13,6 +14,8 @@ import click
 from dedup.cli.check import open_deduper
 from dedup.cli.command import SettingsCommand
 from dedup.cli.options import ERROR, INDEX_OPTIONS, format_option, with_options
+
+UNKNOWN = "the index does not know this page; reports give the ids"
 
 
 @click.command(cls=SettingsCommand)
@@ -50,6 +53,68 @@ def stats(index: str, namespace: str, report_format: str) -> int:
 
 
 @click.command(cls=SettingsCommand)
+@click.argument("page", metavar="PAGE")
+@with_options(*INDEX_OPTIONS)
+@format_option(["text", "json"], "For people, or as a JSON object.")
+def page(page: str, index: str, namespace: str, report_format: str) -> int:
+    """Show what an index has of a page: what it owns, and what it repeats.
+
+    PAGE is a page's id as reports give it; one that the index does not know is an error (2).
+    Blocks that are too short, and those whose original is gone, are not there.
+    """
+    from dedup.cli import console  # noqa: PLC0415 - late, for a quick --help
+    from dedup.index import for_lookups  # noqa: PLC0415
+    from dedup.reports.entries import page_entry_lines  # noqa: PLC0415
+    from dedup.reports.json import page_entry_object  # noqa: PLC0415
+
+    with open_deduper(for_lookups(index), namespace) as deduper:
+        entry = deduper.page(page)
+    if entry is None:
+        console.say("error", f"{page}: {UNKNOWN}")
+        return ERROR
+    _show(report_format, page_entry_object(entry), lambda: page_entry_lines(entry, console.width()))
+    return 0
+
+
+@click.command(cls=SettingsCommand)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="How many originals, at most.",
+)
+@with_options(*INDEX_OPTIONS)
+@format_option(["text", "json"], "For people, or as a JSON object.")
+def repeated(limit: int, index: str, namespace: str, report_format: str) -> int:
+    """Show the originals of an index that are repeated most.
+
+    It goes through the whole index, in small steps where that is on a server.
+    """
+    from dedup.cli import console  # noqa: PLC0415 - late, for a quick --help
+    from dedup.index import for_lookups  # noqa: PLC0415
+    from dedup.reports.entries import repeated_lines  # noqa: PLC0415
+    from dedup.reports.json import repeated_object  # noqa: PLC0415
+
+    with open_deduper(for_lookups(index), namespace) as deduper:
+        found = deduper.most_repeated(limit)
+    _show(report_format, repeated_object(found), lambda: repeated_lines(found, console.width()))
+    return 0
+
+
+def _show(report_format: str, value: object, lines: Callable[[], Iterable[str]]) -> None:
+    """Write an answer to stdout, whatever its texts hold and its encoding lacks."""
+    from dedup.cli.output import STDOUT, Output  # noqa: PLC0415 - late, for a quick --help
+    from dedup.reports.json import dump  # noqa: PLC0415
+
+    with Output(STDOUT) as output:
+        if report_format == "json":
+            output.write(dump(value) + b"\n")
+        else:
+            output.write_text("".join(f"{line}\n" for line in lines()))
+
+
+@click.command(cls=SettingsCommand)
 @click.argument("pages", nargs=-1, required=True, metavar="PAGE...")
 @with_options(*INDEX_OPTIONS)
 def forget(pages: tuple[str, ...], index: str, namespace: str) -> int:
@@ -62,9 +127,9 @@ def forget(pages: tuple[str, ...], index: str, namespace: str) -> int:
 
     status = 0
     with open_deduper(index, namespace) as deduper:
-        for page in pages:
-            if not deduper.forget(page):
-                say("error", f"{page}: the index does not know this page; reports give the ids")
+        for name in pages:
+            if not deduper.forget(name):
+                say("error", f"{name}: {UNKNOWN}")
                 status = ERROR
     return status
 

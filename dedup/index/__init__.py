@@ -1,7 +1,7 @@
 """Where originals live: one protocol of whole operations, and the table of stores by URL.
 
 An index gets sketches and page ids, and answers with verdicts; it knows nothing of text, HTML or
-reports. Each operation is atomic.
+reports. Each operation is atomic, but for the two that only read (`page`, `most_repeated`).
 
 Expiry (`Settings.expire_after`): at the time `now` of an operation, an original with
 `last_seen < now - expire_after` does not exist: it is no candidate, and a block equal to it becomes
@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup.errors import SettingsError
-from dedup.model import Stats
+from dedup.model import Original, PageEntry, Stats
 from dedup.settings import Keep, Lsh, Settings
 from dedup.sketch import Sketches
 from dedup.urls import scheme_and_hosts
@@ -85,6 +85,28 @@ class Index(Protocol):
         """Remove what the page owns and counted. False: the index does not know the page."""
         ...
 
+    def page(self, page: str, now: int) -> PageEntry | None:
+        """What the index has of a page; None: it does not know it.
+
+        Where originals expire, repeats may be missing of a page that was not checked for so long.
+        An index on a server reads it in several steps: where the page changes meanwhile, blocks
+        whose original was released between two of them are left out.
+        """
+        ...
+
+    def most_repeated(self, limit: int, now: int) -> list[Original]:
+        """The originals with most repeats, then those on most pages, then the index's own order.
+
+        Those without a repeat are left out. It goes through the whole index, on a server in small
+        steps, so that others do not wait for long: for people, not for pipelines. What changes
+        meanwhile may be missing.
+
+        Args:
+            limit: how many, at most.
+            now: seconds since 1970.
+        """
+        ...
+
     def stats(self) -> Stats:
         """What the index holds."""
         ...
@@ -130,6 +152,14 @@ class AsyncIndex(Protocol):
 
     async def forget(self, page: str) -> bool:
         """See `Index.forget`."""
+        ...
+
+    async def page(self, page: str, now: int) -> PageEntry | None:
+        """See `Index.page`."""
+        ...
+
+    async def most_repeated(self, limit: int, now: int) -> list[Original]:
+        """See `Index.most_repeated`."""
         ...
 
     async def stats(self) -> Stats:

@@ -31,6 +31,7 @@ from dedup.index.changes import (
     slice_originals,
 )
 from dedup.index.job import Job, judged_entries
+from dedup.index.memory_reading import most_repeated, page_entry
 from dedup.index.page_log import PageLog
 from dedup.index.tables import (
     DEAD_UNITS,
@@ -55,7 +56,7 @@ from dedup.index.tables import (
 from dedup.index.threaded import ThreadedIndex
 from dedup.kernel.kinds import VerdictKind
 from dedup.minhash import band_keys
-from dedup.model import Stats
+from dedup.model import Original, PageEntry, Stats
 from dedup.settings import Settings
 from dedup.sketch import Sketches
 from dedup.verdict import Verdicts
@@ -178,6 +179,16 @@ class MemoryIndex:
                 self._note(Forgotten(page))
                 self._compact_where_worth_it()
             return known
+
+    def page(self, page: str, now: int) -> PageEntry | None:
+        """See `Index.page`."""
+        with self._lock:
+            return page_entry(self._tables, self._log, page, self._expired_before(now))
+
+    def most_repeated(self, limit: int, now: int) -> list[Original]:
+        """See `Index.most_repeated`."""
+        with self._lock:
+            return most_repeated(self._tables, self._log, limit, self._expired_before(now))
 
     def stats(self) -> Stats:
         """See `Index.stats`."""

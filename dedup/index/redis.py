@@ -21,7 +21,7 @@ from dedup.errors import IndexFailure, IndexWarning, SettingsError
 from dedup.index.redis_calls import Command, Steps
 from dedup.index.redis_decisions import RedisDecisions
 from dedup.index.redis_layout import Names, script
-from dedup.model import Stats
+from dedup.model import Original, PageEntry, Stats
 from dedup.settings import Settings
 from dedup.sketch import Sketches
 from dedup.urls import scheme_and_hosts
@@ -134,6 +134,14 @@ class RedisIndex(_Opened):
         """See `Index.forget`."""
         return self._do(self._decisions.forget(page))
 
+    def page(self, page: str, now: int) -> PageEntry | None:
+        """See `Index.page`."""
+        return self._do(self._decisions.page(page, now))
+
+    def most_repeated(self, limit: int, now: int) -> list[Original]:
+        """See `Index.most_repeated`."""
+        return self._do(self._decisions.most_repeated(limit, now))
+
     def stats(self) -> Stats:
         """See `Index.stats`."""
         return self._do(self._decisions.stats())
@@ -195,6 +203,14 @@ class AsyncRedisIndex(_Opened):
     async def forget(self, page: str) -> bool:
         """See `Index.forget`."""
         return await self._do(self._decisions.forget(page))
+
+    async def page(self, page: str, now: int) -> PageEntry | None:
+        """See `Index.page`."""
+        return await self._do(self._decisions.page(page, now))
+
+    async def most_repeated(self, limit: int, now: int) -> list[Original]:
+        """See `Index.most_repeated`."""
+        return await self._do(self._decisions.most_repeated(limit, now))
 
     async def stats(self) -> Stats:
         """See `Index.stats`."""

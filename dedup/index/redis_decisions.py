@@ -20,14 +20,15 @@ from dedup.errors import IndexFailure
 from dedup.index import redis_layout as layout
 from dedup.index.redis_batch import Batch, PageState, Pending, Settled
 from dedup.index.redis_bodies import HEAD_BYTES
-from dedup.index.redis_calls import MOST_TRIES, Command, RedisCalls, Steps
+from dedup.index.redis_calls import MOST_TRIES, Steps
 from dedup.index.redis_layout import Call, Entries, PageChange, PageMode
+from dedup.index.redis_reading import RedisReading
 from dedup.index.redis_verify import decide
 from dedup.settings import Settings
 from dedup.sketch import Sketches
 from dedup.verdict import Verdicts
 
-NO_ENTRIES = Entries(layout.NO_OPERATION, [], [])
+NO_ENTRIES = Entries(layout.NO_OPERATION, [], [], [])
 
 
 class Release(NamedTuple):
@@ -37,7 +38,7 @@ class Release(NamedTuple):
     fields: npt.NDArray[np.uint64]
 
 
-class RedisDecisions(RedisCalls):
+class RedisDecisions(RedisReading):
     """The operations of one index: what is sent, what follows from the replies."""
 
     # ---- checking --------------------------------------------------------------------------------
@@ -292,10 +293,7 @@ class RedisDecisions(RedisCalls):
         name = page.encode("utf-8", "surrogatepass")
         call = Batch.call_now(int(time.time()), self._settings, self._bodies)
         for _ in range(MOST_TRIES):
-            found = yield [
-                Command("", [], ["HGET", self._names.of(f"pages{parity}"), name])
-                for parity in (0, 1)
-            ]
+            found = yield self._both("HGET", "pages", [name])
             held = found[0] or found[1]
             if held is None:
                 return False
@@ -310,24 +308,14 @@ class RedisDecisions(RedisCalls):
 
     def _read_releases(self, ids: Sequence[int]) -> Steps[list[Release]]:
         """What there is to remove of originals: the postings follow from what is stored."""
-        numbers = sorted({original // layout.CHUNK_ROOM for original in ids})
-        if not numbers:
+        if not ids:
             return []
-        found = yield [
-            Command("", [], ["HMGET", self._names.of(f"records{parity}"), *numbers])
-            for parity in (0, 1)
-        ]
-        chunks = {
-            number: layout.read_chunk(even or odd)
-            for number, even, odd in zip(numbers, *found, strict=True)
-            if even or odd
-        }
+        chunks = yield from self._read_chunks(ids)
         held = []
         for original in ids:
-            number, place = divmod(original, layout.CHUNK_ROOM)
-            bodies = chunks.get(number, [])
-            if place < len(bodies) and len(bodies[place]) >= HEAD_BYTES:
-                held.append((original, self._bodies.read(bodies[place])))
+            body = layout.body_in(chunks, original)
+            if len(body) >= HEAD_BYTES:
+                held.append((original, self._bodies.read(body)))
         all_fields = self._bodies.fields([body for _, body in held])
         return [
             Release(original, fields)

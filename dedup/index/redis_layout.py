@@ -7,7 +7,7 @@ people, the heads of `lua/*.lua` for whoever changes the scripts. Numbers are li
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
@@ -42,6 +42,7 @@ PARTS = ("pages", "records", "counts", "postings")
 
 _CALL = struct.Struct("<IIBBBddd")
 _ORIGINAL = struct.Struct("<IIIIIH")
+_CHUNK = struct.Struct("<HII")
 _SETTLED = struct.Struct("<HIBBIBHI")
 BLOCK_HEAD = np.dtype([("page", "<u2"), ("postings", "u1"), ("length", "<u4")])
 
@@ -153,11 +154,19 @@ def read_candidates(reply: bytes) -> list[list[int]]:
 
 
 class Entries(NamedTuple):
-    """What the index has of a page: under which operation, and an entry a judged block."""
+    """What the index has of a page: under which operation, and an entry a judged block.
+
+    Attributes:
+        operation: id of the operation.
+        owned: ids of the page's originals.
+        repeated: ids of the originals that its blocks repeat.
+        all: both in the order of the blocks, with REPEAT_ENTRY where a block repeats.
+    """
 
     operation: bytes
     owned: list[int]
     repeated: list[int]
+    all: list[int]
 
 
 def read_entries(data: bytes) -> Entries:
@@ -167,6 +176,7 @@ def read_entries(data: bytes) -> Entries:
         data[:8],
         [entry for entry in entries if entry < REPEAT_ENTRY],
         [entry - REPEAT_ENTRY for entry in entries if entry >= REPEAT_ENTRY],
+        entries,
     )
 
 
@@ -219,11 +229,35 @@ def pack_withdrawals(counts: Iterable[tuple[int, int, int]]) -> bytes:
     return b"".join(struct.pack("<IIB", *count) for count in counts)
 
 
-def read_chunk(blob: bytes) -> list[bytes]:
-    """The bodies of a chunk of records, by place; released ones are empty."""
-    length = int.from_bytes(blob[:2], "little")
-    at = 10 + length
-    count = blob[at]
-    origin = at + 1 + 4 * count
+class Chunk(NamedTuple):
+    """Some originals of one page.
+
+    Attributes:
+        page: its id.
+        first_seen: when they were added, in seconds since 1970.
+        last_seen: when they were met on the page again, last.
+        bodies: what the layout keeps of each, by place; empty where one was released.
+    """
+
+    page: str
+    first_seen: int
+    last_seen: int
+    bodies: list[bytes]
+
+
+def read_chunk(blob: bytes) -> Chunk:
+    """A chunk of records."""
+    length, first, last = _CHUNK.unpack_from(blob)
+    at = _CHUNK.size + length
+    page = blob[_CHUNK.size : at].decode("utf-8", "surrogatepass")
+    origin = at + 1 + 4 * blob[at]
     starts = [origin + start for (start,) in struct.iter_unpack("<I", blob[at + 1 : origin])]
-    return [blob[a:b] for a, b in zip(starts, [*starts[1:], len(blob)], strict=True)]
+    bodies = [blob[a:b] for a, b in zip(starts, [*starts[1:], len(blob)], strict=True)]
+    return Chunk(page, first, last, bodies)
+
+
+def body_in(chunks: Mapping[int, Chunk], original: int) -> bytes:
+    """What is kept of an original, from chunks by their numbers; empty: it is not there."""
+    number, place = divmod(original, CHUNK_ROOM)
+    bodies = chunks[number].bodies if number in chunks else []
+    return bodies[place] if place < len(bodies) else b""

@@ -32,7 +32,7 @@ from dedup.index.sqlite_file import IndexFile, Log
 from dedup.index.sqlite_lock import LockedError, WriterLock
 from dedup.index.sqlite_rows import LONGEST_HEAD, change_of, row_of, tags_in
 from dedup.index.threaded import ThreadedIndex
-from dedup.model import Stats
+from dedup.model import Original, PageEntry, Stats
 from dedup.settings import Settings
 from dedup.sketch import Sketches
 from dedup.verdict import Verdicts
@@ -137,6 +137,16 @@ class SqliteIndex:
     def forget(self, page: str) -> bool:
         """See `Index.forget`."""
         return self._change(lambda memory: memory.forget(page))
+
+    def page(self, page: str, now: int) -> PageEntry | None:
+        """See `Index.page`."""
+        with self._lock:
+            return self._current().page(page, now)
+
+    def most_repeated(self, limit: int, now: int) -> list[Original]:
+        """See `Index.most_repeated`."""
+        with self._lock:
+            return self._current().most_repeated(limit, now)
 
     def stats(self) -> Stats:
         """See `Index.stats`. `bytes` is memory, `disk_bytes` the file."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup.index import Index
-from dedup.model import Stats
+from dedup.model import Original, PageEntry, Stats
 from dedup.settings import Settings
 from dedup.sketch import Sketches
 from dedup.verdict import Verdicts
@@ -62,6 +62,14 @@ class ThreadedIndex:
     async def forget(self, page: str) -> bool:
         """See `Index.forget`."""
         return await asyncio.to_thread((await self._opened()).forget, page)
+
+    async def page(self, page: str, now: int) -> PageEntry | None:
+        """See `Index.page`."""
+        return await asyncio.to_thread((await self._opened()).page, page, now)
+
+    async def most_repeated(self, limit: int, now: int) -> list[Original]:
+        """See `Index.most_repeated`."""
+        return await asyncio.to_thread((await self._opened()).most_repeated, limit, now)
 
     async def stats(self) -> Stats:
         """See `Index.stats`."""

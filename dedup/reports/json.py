@@ -20,13 +20,14 @@ every reader. Knows nothing of files.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 from dedup.findings import Finding, Findings
+from dedup.model import Original, PageEntry
 from dedup.reports.model import Group, Member
 from dedup.reports.result import Result
 
@@ -125,6 +126,34 @@ def repeat_object(finding: Finding) -> dict[str, Any]:
     }
 
 
+def original_object(original: Original) -> dict[str, Any]:
+    """An original as JSON has it, by itself; its text is null where the index keeps none."""
+    times = {name: _second(getattr(original, name)) for name in ("first_seen", "last_seen")}
+    return asdict(original) | times
+
+
+def page_entry_object(entry: PageEntry) -> dict[str, Any]:
+    """What an index has of a page, as JSON has it."""
+    return {
+        "version": VERSION,
+        "page": entry.page,
+        "checked": None if entry.checked is None else _second(entry.checked),
+        "blocks": [
+            {
+                "position": block.position,
+                "owned": block.owned,
+                "original": original_object(block.original),
+            }
+            for block in entry.blocks
+        ],
+    }
+
+
+def repeated_object(originals: Sequence[Original]) -> dict[str, Any]:
+    """The most repeated originals as JSON has them."""
+    return {"version": VERSION, "originals": [original_object(each) for each in originals]}
+
+
 def group_object(group: Group, members: Iterable[Member]) -> dict[str, Any]:
     """A group as JSON has it."""
     return {
@@ -148,6 +177,10 @@ def summary_object(result: Result) -> dict[str, Any]:
     if result.known is not None:
         summary["known"] = result.known
     return {**summary, "interrupted": True} if result.interrupted else summary
+
+
+def _second(time: datetime) -> str:
+    return timestamp(int(time.timestamp()))
 
 
 @lru_cache(maxsize=1024)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from dedup.async_detector import AsyncDeduper
 from dedup.errors import DedupError, IndexFailure, PageError, SettingsError
 from dedup.index import STORES, stored_settings
-from dedup.model import Page, Stats
+from dedup.model import Original, Page, PageEntry, Stats
 from dedup.report import Report
 from dedup.service.batching import Batcher
 from dedup.service.metrics import Metrics
@@ -73,6 +73,7 @@ class Indexes:
         self._metrics = metrics
         self._open: dict[str, Open] = {}
         self._lock = asyncio.Lock()
+        self._passing = asyncio.Lock()
         self.settings = Settings.from_mapping(self._options)
         self._empty = AsyncDeduper(NOWHERE, **self._options_without_keep())
 
@@ -140,6 +141,27 @@ class Indexes:
             return False
         with self._timed("forget"):
             return await found.deduper.forget(page)
+
+    async def page(self, namespace: str, page: str) -> PageEntry | None:
+        """What a namespace has of a page. None: it does not know it."""
+        found = await self._find(namespace)
+        if found is None:
+            return None
+        with self._timed("page"):
+            return await found.deduper.page(page)
+
+    async def most_repeated(self, namespace: str, limit: int) -> list[Original]:
+        """The most repeated originals; of several who ask, one after another goes through an index.
+
+        Raises:
+            DedupError: the index failed.
+        """
+        found = await self._find(namespace)
+        if found is None:
+            return []
+        async with self._passing:
+            with self._timed("most_repeated"):
+                return await found.deduper.most_repeated(limit)
 
     async def stats(self, namespace: str) -> tuple[Stats, Settings]:
         """What a namespace holds, and its settings."""

@@ -25,6 +25,8 @@ SHAPES = (
     shapes.CheckOut,
     shapes.ExplainOut,
     shapes.StatsOut,
+    shapes.PageEntryOut,
+    shapes.RepeatedOut,
     shapes.HealthOut,
     shapes.ProblemOut,
 )
@@ -71,14 +73,31 @@ PAGE_ID = {
     "schema": {"type": "string"},
     "example": "https://example.org/a",
 }
+ORIGINAL = {
+    "page": "https://example.org/a",
+    "position": 1,
+    "first_seen": "2026-11-24T05:30:00Z",
+    "last_seen": "2026-11-26T05:30:00Z",
+    "seen": 412,
+    "pages": 398,
+    "text": None,
+}
+PAGE_ENTRY = {
+    "version": 1,
+    "page": "https://example.org/a",
+    "checked": "2026-11-24T05:30:00Z",
+    "blocks": [
+        {"position": 1, "owned": True, "original": ORIGINAL},
+        {"position": None, "owned": False, "original": ORIGINAL},
+    ],
+}
+"""The second block repeats the first."""
 
 
-def _query() -> list[dict[str, Any]]:
-    """The wishes as parameters of the query."""
-    components: dict[str, Any] = msgspec.json.schema_components(
-        [shapes.QueryWishes], ref_template=REF
-    )[1]
-    properties = components["QueryWishes"]["properties"]
+def _query(shape: type[Any]) -> list[dict[str, Any]]:
+    """What is wished, as parameters of the query."""
+    components: dict[str, Any] = msgspec.json.schema_components([shape], ref_template=REF)[1]
+    properties = components[shape.__name__]["properties"]
     found = []
     for name, schema in properties.items():
         # In a query what is not meant is left out: there is no null.
@@ -130,7 +149,7 @@ OPERATIONS = (
         "/v1/check", "post", "check", "Check pages, or look them up", CHECK, "CheckOut",
         (*EVERYWHERE, *WITH_BODY, *WITH_INDEX, "page", "page-too-large", "too-much"),
         body=_CHECK_BODY,
-        parameters=(NAMESPACE, *_query()),
+        parameters=(NAMESPACE, *_query(shapes.QueryWishes)),
     ),
     Operation(
         "/v1/explain", "post", "explain", "Explain a verdict",
@@ -147,10 +166,28 @@ OPERATIONS = (
         parameters=(NAMESPACE,),
     ),
     Operation(
+        "/v1/pages/{page}", "get", "page", "What a page owns and repeats",
+        "The page's blocks that count in the index, in order: originals of its own, and repeats of"
+        " originals. Blocks that are too short, and those whose original is gone, are not there.",
+        "PageEntryOut",
+        (*EVERYWHERE, *WITH_INDEX, "not-found"),
+        parameters=(NAMESPACE, PAGE_ID),
+        examples={"page": PAGE_ENTRY},
+    ),
+    Operation(
         "/v1/pages/{page}", "delete", "forget", "Forget a page",
         "Removes what a page owns, and what it counted.", None,
         (*EVERYWHERE, *WITH_INDEX, "not-found"),
         parameters=(NAMESPACE, PAGE_ID),
+    ),
+    Operation(
+        "/v1/repeated", "get", "repeated", "The most repeated originals",
+        "Most repeats first. It goes through the whole index: for people, not for pipelines. One"
+        " such request is worked on at a time, and the others wait.",
+        "RepeatedOut",
+        (*EVERYWHERE, *WITH_INDEX),
+        parameters=(NAMESPACE, *_query(shapes.RepeatedIn)),
+        examples={"repeated": {"version": 1, "originals": [ORIGINAL]}},
     ),
     Operation(
         "/v1/stats", "get", "stats", "What a namespace holds",
@@ -227,7 +264,7 @@ def _success(operation: Operation) -> dict[str, Any]:
     if operation.answer == "text":
         content: dict[str, Any] = {"text/plain": {"schema": {"type": "string"}}}
     else:
-        content = {JSON: _json(operation.answer)}
+        content = {JSON: _json(operation.answer, **operation.examples)}
     if operation.name == "check":
         content[JSON_LINES] = {"schema": ANYTHING}
     return {"200": {"description": operation.title, "content": content}}

@@ -16,7 +16,7 @@ from dedup.explanation import explain as explain_texts
 from dedup.model import Page
 from dedup.report import Report
 from dedup.reports.explanation import Place, explanation_object
-from dedup.reports.json import dump
+from dedup.reports.json import dump, page_entry_object, repeated_object
 from dedup.service import metrics as metrics_module
 from dedup.service.answers import Answering, noted
 from dedup.service.bodies import (
@@ -43,6 +43,7 @@ from dedup.service.shapes import (
     ManyPages,
     OnePage,
     QueryWishes,
+    RepeatedIn,
     Wishes,
     both,
     wishes_of,
@@ -211,14 +212,29 @@ def _explain(asked: ExplainIn, settings: Settings) -> bytes:
 
 
 async def page(request: Request) -> Response:
-    """`DELETE /v1/pages/{id}`: forget a page."""
+    """`GET /v1/pages/{id}`: what a page owns and repeats; `DELETE`: forget it."""
     service = service_of(request)
-    key, namespace = authorise(request, "write")
+    is_delete = request.method == "DELETE"
+    key, namespace = authorise(request, "write" if is_delete else "read")
     name = page_id(request)
     service.rates.charge(key.name, 1)
-    if not await service.indexes.forget(namespace, name):
-        raise Problem("not-found", f"namespace {namespace!r} has no page {name[:200]!r}")
-    return Response(status_code=204)
+    if is_delete:
+        if await service.indexes.forget(namespace, name):
+            return Response(status_code=204)
+    elif entry := await service.in_time(service.indexes.page(namespace, name)):
+        answer = await asyncio.to_thread(lambda: dump(page_entry_object(entry)))
+        return Response(answer, media_type=JSON)
+    raise Problem("not-found", f"namespace {namespace!r} has no page {name[:200]!r}")
+
+
+async def repeated(request: Request) -> Response:
+    """`GET /v1/repeated`: the most repeated originals."""
+    service = service_of(request)
+    key, namespace = authorise(request, "read")
+    asked = from_query(request, RepeatedIn)
+    service.rates.charge(key.name, 1)
+    found = await service.in_time(service.indexes.most_repeated(namespace, asked.limit))
+    return Response(dump(repeated_object(found)), media_type=JSON)
 
 
 def page_id(request: Request) -> str:

@@ -86,6 +86,12 @@ class QueryWishes(Wishes, forbid_unknown_fields=True, kw_only=True):
     page: PageId = ""
 
 
+class RepeatedIn(Struct, forbid_unknown_fields=True, kw_only=True):
+    """How many originals are wanted."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000, description="How many, at most.")] = 20
+
+
 class ExplainIn(Struct, forbid_unknown_fields=True, kw_only=True):
     """Two blocks: the one that is judged, and the one that was there before."""
 
@@ -248,6 +254,42 @@ class StatsOut(Struct):
     bytes: Count
     disk_bytes: Count
     settings: dict[str, Any]
+
+
+class KeptOriginalOut(OriginalOut):
+    """An original as the index has it; its text is null where the index keeps none."""
+
+    text: str | None
+
+
+class BlockEntryOut(Struct):
+    """A block as the index has it: an original of the page's own, or a repeat of one."""
+
+    position: Annotated[
+        Count | None,
+        Meta(description="Order on the page; null for a repeat, whose position is not kept."),
+    ]
+    owned: Annotated[bool, Meta(description="The block is the original; else it repeats it.")]
+    original: KeptOriginalOut
+
+
+class PageEntryOut(Struct):
+    """What the index has of a page: the blocks that count, in order."""
+
+    version: Literal[1]
+    page: str
+    checked: Annotated[
+        str | None,
+        Meta(description="When it was last checked; null where the index does not keep that."),
+    ]
+    blocks: list[BlockEntryOut]
+
+
+class RepeatedOut(Struct):
+    """Originals, most repeats first."""
+
+    version: Literal[1]
+    originals: list[KeptOriginalOut]
 
 
 class HealthOut(Struct):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 
@@ -20,6 +21,8 @@ from dedup.service.limits import Budget, Gate, Limits, Rates
 from dedup.service.metrics import Metrics
 from dedup.service.problems import RETRY, Problem
 from dedup.service.shapes import Wishes
+
+T = TypeVar("T")
 
 WATCH_SECONDS = 2.0
 """Seconds after which a key that was removed from the file is refused at the latest."""
@@ -85,17 +88,24 @@ class Service:
         return found
 
     async def judge(self, namespace: str, pages: list[Page], wishes: Wishes) -> list[Report]:
-        """The reports on pages, within the time that an answer may take.
+        """The reports on pages.
 
         Raises:
             Problem: it took too long; what was begun goes on, and asking again is safe.
         """
         indexes = self.indexes
-        call = (
+        return await self.in_time(
             indexes.lookup(namespace, pages, wishes.threshold)
             if wishes.lookup
             else indexes.check(namespace, pages)
         )
+
+    async def in_time(self, call: Awaitable[T]) -> T:
+        """What a call of the index gives, within the time that an answer may take.
+
+        Raises:
+            Problem: it took too long.
+        """
         seconds = self.limits.answer_seconds
         try:
             async with asyncio.timeout(seconds):

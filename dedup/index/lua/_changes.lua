@@ -192,8 +192,9 @@ local function save()
   end
   for id in pairs(counts_changed) do
     local held, chunk = counts[id], load_chunk(floor(id / ROOM))
-    chunk.one.counts_changed[id] =
-      held.seen > 0 and pack('<I4I4I4', held.seen, held.pages, held.last) or ''
+    -- Where originals expire, one whose repeats were all taken back was still seen when they were.
+    chunk.one.counts_changed[id] = (held.seen > 0 or old and held.last > chunk.last)
+      and pack('<I4I4I4', held.seen, held.pages, held.last) or ''
   end
   write(fresh.pages, page_values)
   if old then write(old.pages, left_old) end

@@ -1,0 +1,96 @@
+"""Reading the index in memory: what it has of a page, and its most repeated originals.
+
+Over the arrays and the log, which do not change meanwhile. Decides nothing, changes nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from dedup.index.page_log import PageLog
+from dedup.index.tables import FIELD_WORDS, NOBODY, REPEAT_ENTRY, Tables
+from dedup.model import BlockEntry, Original, PageEntry
+
+OWNER, LAST_SEEN, SEEN, PAGES = 0, 3, 4, 5
+"""Columns of the fields of a record."""
+PART = 1 << 17
+"""Entries looked at together: so much memory is all that a pass over everything takes."""
+
+
+def page_entry(tables: Tables, log: PageLog, page: str, before: int) -> PageEntry | None:
+    """See `Index.page`.
+
+    Args:
+        tables: of the index.
+        log: of its pages.
+        page: the page's id.
+        before: originals last seen earlier have expired (0: none have).
+    """
+    number = log.numbers.get(page)
+    if number is None:
+        return None
+    entries = log.of(number)
+    fields = _fields(tables, entries)
+    counts = _alive(fields, before)
+    owned = (entries < REPEAT_ENTRY)[counts].tolist()
+    originals = _originals(log, fields[counts])
+    return PageEntry(
+        page,
+        datetime.fromtimestamp(log.checked[number], UTC),
+        tuple(
+            BlockEntry(original.position if is_owned else None, is_owned, original)
+            for is_owned, original in zip(owned, originals, strict=True)
+        ),
+    )
+
+
+def most_repeated(tables: Tables, log: PageLog, limit: int, before: int) -> list[Original]:
+    """See `Index.most_repeated`. It takes each original from the entry of the page that owns it.
+
+    Args:
+        tables: of the index.
+        log: of its pages.
+        limit: how many, at most.
+        before: originals last seen earlier have expired (0: none have).
+    """
+    best = np.zeros(0, dtype=np.uint32)
+    fewest = 1
+    for first in range(0, log.used, PART):
+        part = log.entries[first : min(first + PART, log.used)]
+        part = part[part < REPEAT_ENTRY]
+        words = tables.arena.view(np.uint32)
+        some = part[words[2 * part.astype(np.int64) + FIELD_WORDS.start + SEEN] >= fewest]
+        # An entry that a page no longer needs may stand in the log beside the one in its place.
+        best = np.union1d(best, some[_alive(_fields(tables, some), before)])
+        fields = _fields(tables, best)
+        order = np.lexsort(
+            (best, -fields[:, PAGES].astype(np.int64), -fields[:, SEEN].astype(np.int64))
+        )
+        best = best[order[:limit]]
+        if len(best) == limit:
+            fewest = int(fields[order[limit - 1], SEEN])
+    return _originals(log, _fields(tables, best))
+
+
+def _fields(tables: Tables, entries: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """The fields of the records that entries name: uint32[n, 6]."""
+    places = 2 * (entries & ~REPEAT_ENTRY).astype(np.int64)
+    fields: npt.NDArray[np.uint32] = tables.arena.view(np.uint32)[
+        places[:, None] + np.arange(FIELD_WORDS.start, FIELD_WORDS.stop)
+    ]
+    return fields
+
+
+def _alive(fields: npt.NDArray[np.uint32], before: int) -> npt.NDArray[np.bool_]:
+    """Which originals have neither been released nor expired."""
+    alive: npt.NDArray[np.bool_] = (fields[:, OWNER] != NOBODY) & (fields[:, LAST_SEEN] >= before)
+    return alive
+
+
+def _originals(log: PageLog, fields: npt.NDArray[np.uint32]) -> list[Original]:
+    return [
+        Original.at_seconds(log.names[owner] or "", *facts) for owner, *facts in fields.tolist()
+    ]

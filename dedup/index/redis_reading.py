@@ -1,0 +1,164 @@
+"""Reading an index in Redis: what it has of a page, and its most repeated originals.
+
+Generators without input or output, like `redis_decisions.py`. Plain commands, each of a bounded
+size, so that no other client waits for long; between two of them the index may change.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypeAlias
+
+from dedup.index import redis_layout as layout
+from dedup.index.redis_bodies import HEAD_BYTES
+from dedup.index.redis_calls import Command, RedisCalls, Steps
+from dedup.model import BlockEntry, Original, PageEntry
+
+PART = 256
+"""Chunks, or counts, that are read by one command."""
+SCANNED = 1000
+"""Counts that one command goes through: below a millisecond of the server."""
+FORWARD_BYTES = 4
+"""The body of an original that was renewed is its new id."""
+
+_COUNTS = struct.Struct("<III")
+
+
+class Counted(NamedTuple):
+    """An original that is repeated, by its counts alone; the smallest ranks first."""
+
+    fewer_seen: int
+    fewer_pages: int
+    id: int
+
+    @classmethod
+    def of(cls, number: bytes, value: bytes) -> Counted:
+        """From a field of `counts` and its value."""
+        seen, pages, _ = _COUNTS.unpack(value)
+        return cls(-seen, -pages, int(number))
+
+
+Best: TypeAlias = dict[tuple[str, int], tuple[Counted, Original]]
+"""The most repeated originals so far, by page and position, in order."""
+
+
+class RedisReading(RedisCalls):
+    """What is read of an index without its scripts."""
+
+    def page(self, page: str, now: int) -> Steps[PageEntry | None]:
+        """See `Index.page`."""
+        name = page.encode("utf-8", "surrogatepass")
+        found = yield self._both("HGET", "pages", [name])
+        held = found[0] or found[1]
+        if held is None:
+            return None
+        entries = layout.read_entries(held).all
+        names = [entry & ~layout.REPEAT_ENTRY for entry in entries]
+        originals = yield from self._read_originals(names, now)
+        blocks = []
+        for entry, number in zip(entries, names, strict=True):
+            if number in originals:
+                _, original = originals[number]
+                owned = entry < layout.REPEAT_ENTRY
+                blocks.append(BlockEntry(original.position if owned else None, owned, original))
+        return PageEntry(page, None, tuple(blocks))
+
+    def most_repeated(self, limit: int, now: int) -> Steps[list[Original]]:
+        """See `Index.most_repeated`. It scans `counts`, where repeated originals alone stand."""
+        (number,) = yield [Command("", [], ["HGET", self._names.head, "generation"])]
+        fresh = int(number or 0) % 2
+        best: Best = {}
+        # What is renewed meanwhile goes from the old generation to the new one, so it is met.
+        for parity in (1 - fresh, fresh):
+            cursor = 0
+            while True:
+                key = self._names.of(f"counts{parity}")
+                reply = yield [Command("", [], ["HSCAN", key, cursor, "COUNT", SCANNED])]
+                ((position, held),) = reply
+                some = sorted(Counted.of(*pair) for pair in held.items())
+                best = yield from self._best_of(best, some, limit, now)
+                cursor = int(position)
+                if not cursor:
+                    break
+        return [original for _, original in best.values()]
+
+    def _best_of(self, best: Best, some: Sequence[Counted], limit: int, now: int) -> Steps[Best]:
+        """The first so many of both, in order. Only originals that may be among them are read."""
+        for first in range(0, len(some), limit):
+            part = some[first : first + limit]
+            if len(best) == limit:
+                last = max(counted for counted, _ in best.values())
+                part = [one for one in part if one < last]
+            if not part:
+                break
+            found = yield from self._read_originals([one.id for one in part], now)
+            # By place: one that was renewed is found by its old id and by its new one.
+            merged = best | {
+                (original.page, original.position): (
+                    Counted(-original.seen, -original.pages, number),
+                    original,
+                )
+                for number, original in found.values()
+                if original.seen
+            }
+            best = dict(sorted(merged.items(), key=lambda pair: pair[1][0])[:limit])
+        return best
+
+    def _read_originals(
+        self, ids: Iterable[int], now: int
+    ) -> Steps[dict[int, tuple[int, Original]]]:
+        """The originals that are alive, each by the id asked for, with the id that it has now."""
+        before = now - int(self._settings.expire_after or now)
+        asked = sorted(set(ids))
+        found: dict[int, tuple[int, Original]] = {}
+        for first in range(0, len(asked), PART):
+            current = {number: number for number in asked[first : first + PART]}
+            while current:
+                chunks = yield from self._read_chunks(current.values())
+                counts = yield from self._read_counts(current.values())
+                moved: dict[int, int] = {}
+                for number, at in current.items():
+                    body = layout.body_in(chunks, at)
+                    if len(body) == FORWARD_BYTES:
+                        moved[number] = int.from_bytes(body, "little")
+                    elif len(body) >= HEAD_BYTES:
+                        chunk = chunks[at // layout.CHUNK_ROOM]
+                        original = self._original(chunk, body, *counts.get(at, (0, 1, 0)))
+                        if original.last_seen.timestamp() >= before:
+                            found[number] = at, original
+                current = moved
+        return found
+
+    def _original(
+        self, chunk: layout.Chunk, body: bytes, seen: int, pages: int, last: int
+    ) -> Original:
+        """An original as people read it."""
+        read, last_seen = self._bodies.read(body), max(chunk.last_seen, last)
+        return Original.at_seconds(
+            chunk.page, read.position, chunk.first_seen, last_seen, seen, pages, read.text
+        )
+
+    def _read_chunks(self, ids: Iterable[int]) -> Steps[dict[int, layout.Chunk]]:
+        """The chunks in which ids are, by their numbers."""
+        numbers = sorted({number // layout.CHUNK_ROOM for number in ids})
+        found = yield self._both("HMGET", "records", numbers)
+        return {
+            number: layout.read_chunk(even or odd)
+            for number, even, odd in zip(numbers, *found, strict=True)
+            if even or odd
+        }
+
+    def _read_counts(self, ids: Iterable[int]) -> Steps[dict[int, tuple[int, int, int]]]:
+        """Repeats, pages and last seen of the ids that have been repeated."""
+        numbers = sorted(set(ids))
+        found = yield self._both("HMGET", "counts", numbers)
+        pairs = zip(numbers, *found, strict=True)
+        return {at: _COUNTS.unpack(even or odd) for at, even, odd in pairs if even or odd}
+
+    def _both(self, command: str, part: str, fields: Sequence[int | bytes]) -> list[Command]:
+        """A command on a part of the index, in both generations."""
+        return [
+            Command("", [], [command, self._names.of(f"{part}{parity}"), *fields])
+            for parity in (0, 1)
+        ]
