@@ -341,7 +341,6 @@ def test_marks_are_those_of_the_aligner(browser: Browser) -> None:
             block = block[len(block) // 2 :] + block[: len(block) // 2]
         drawn.append((" ".join(block), " ".join(original)))
     page = browser.new_page()
-    page.add_script_tag(content=(ASSETS / "data.js").read_text())
     page.add_script_tag(content=(ASSETS / "diff.js").read_text())
     for one, other in PAIRS + drawn:
         mine = page.evaluate("([block, original]) => differences(block, original)", [one, other])
