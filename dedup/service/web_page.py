@@ -1,8 +1,8 @@
 """The web page at `/`, and what it is made of: one style, one script, nothing from elsewhere.
 
-Its parts are in `web/`, and, where the HTML report has them too, in `dedup/reports/assets/`. It asks
-the service what any client asks. What pages hold reaches it as JSON and is shown as text: the policy
-lets no string become markup (`require-trusted-types-for`). Knows nothing of indexes.
+Its parts are in `web/`, and, where the HTML report has them too, in `dedup/reports/assets/`. It
+asks the service what any client asks. What pages hold reaches it as JSON and is shown as text: the
+policy lets no string become markup (`require-trusted-types-for`). Knows nothing of indexes.
 """
 
 from __future__ import annotations
