@@ -68,7 +68,7 @@ function filtersElement(answer) {
     "select",
     { id: "scope" },
     h("option", { value: "" }, "anywhere"),
-    ["page", "site", "other"].map((name, at) =>
+    SCOPE_NAMES.map((name, at) =>
       h("option", { value: name, selected: filters.scope === name }, `${SCOPES[at]} (${number(count((why) => why.scope === name))})`),
     ),
   );
@@ -125,6 +125,7 @@ function pageElement(answer) {
       "button",
       { type: "button", class: "page", disabled: error !== undefined, "aria-current": answer === shownAnswer ? "true" : null, onclick: () => showAnswer(answer, true) },
       h("bdi", { class: "name" }, answer.page),
+      " ",
       h("span", { class: "facts" }, facts),
     ),
   );

@@ -1,9 +1,13 @@
 // The check itself: pages go to the service, some at a time, and their answers are shown.
 
+const SAMPLE_ID = "examples/harbour-news.html"; // as in the documentation, and for `make serve`
+
 let running = null; // stops what is under way
 
-function say(words) {
+// What the page shows anyway is said to those alone who do not see it.
+function say(words, shown = true) {
   $("said").textContent = words;
+  $("said").classList.toggle("hidden", !shown);
 }
 
 // The answers to a batch. What is too much at once goes page by page, so that one page which cannot be
@@ -61,7 +65,8 @@ async function run() {
     $("form").classList.add("done");
   }
   const partly = found.length < total ? ` The other ${counted(total - found.length, "page")} ${stopped ? "were not looked at" : "could not be"}.` : "";
-  say(stopped ? `Stopped.${found.length ? partly : ""}` : failed ? "" : `${verdictWords(judged())}.`);
+  if (stopped) say(`Stopped.${found.length ? partly : ""}`);
+  else say(failed ? "" : `${verdictWords(judged())}.`, false);
   if (failed && !stopped) {
     if (found.length) failed.message += ` ${counted(found.length, "page")} of ${number(total)} had been answered, and are shown below.`;
     showTrouble($("check-trouble"), failed);
@@ -74,7 +79,7 @@ async function bringSample() {
     const response = await fetch("/web/harbour-news.html");
     if (!response.ok) throw await problemOf(response);
     clearGiven();
-    setText(await response.text(), "harbour-news.html");
+    setText(await response.text(), SAMPLE_ID);
     showGiven();
     say("The sample page, a newspaper’s, is in the field.");
     $("go").focus();

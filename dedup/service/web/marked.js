@@ -2,6 +2,7 @@
 
 const BLOCKS = 400; // shown at once
 
+const SCOPE_NAMES = ["page", "site", "other"]; // as the service has them, in the order of SCOPES
 const VERDICTS = { new: "new", skipped: "too short to be judged" };
 
 function placeWords({ original }, answer) {

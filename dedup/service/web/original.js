@@ -39,7 +39,7 @@ function originalParts(answer, position) {
   const block = answer.all_blocks[position];
   const [text, note] = originalText(answer, why);
   const there = answers.some(({ page, all_blocks: blocks }) => page === why.original.page && blocks);
-  const elsewhere = why.original.page !== answer.page && ["on the same page", "on the same site", "on another site"][["page", "site", "other"].indexOf(why.scope)];
+  const elsewhere = why.original.page !== answer.page && SCOPES[SCOPE_NAMES.indexOf(why.scope)];
   const parts = [
     h("h2", {}, `Block ${position} ${why.kind === "extension" ? "contains" : "repeats"} `, placeWords(why, answer)),
     h("p", { class: "place" }, kindLabel(KINDS.indexOf(why.kind), shareWords(why)), elsewhere && h("span", {}, elsewhere)),
