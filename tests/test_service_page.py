@@ -385,26 +385,56 @@ def test_a_service_that_is_gone(browser: Browser) -> None:
 
 
 def test_the_index(visits: Visits) -> None:
-    """What the index holds is shown, with its settings; a page is forgotten after a question."""
+    """What the index holds is shown: how much, what is repeated most, by site, and its settings."""
     page = visits.open()
-    give(page, f"{TEASER}\n\n{TEASER}", "a <b> & c/ü", remember=True)
+    give(page, f"{TEASER}\n\n{OTHER}", "https://one.example/a", remember=True)
+    give(page, f"{TEASER}\n\n{REWORDED}", "https://one.example/b", remember=True)
+    give(page, f"{EVIL}\n\n{EVIL}\n\n{OTHER}", "https://two.example/c", remember=True)
     page.locator("#tabs").get_by_text("Index").click()
-    totals = page.locator("#stats .totals dd")
-    assert totals.all_inner_texts()[:3] == ["1", "1", "1"]
-    expect(page.locator("#stats .pairs")).to_contain_text("threshold")
-    page.locator("#forget-id").fill("a <b> & c/ü")
-    page.locator("#forget button").click()
-    expect(page.locator("#confirm-page")).to_have_text("a <b> & c/ü")
+    expect(page.locator("#stats dd")).to_have_text(["3", "3", "4", re.compile("KB")])
+    expect(page.locator("#settings .pairs")).to_contain_text("threshold")
+    shown = page.locator("#repeated li")
+    expect(shown).to_have_count(3)
+    expect(shown.first).to_contain_text(TEASER)
+    expect(shown.first).to_contain_text("2 repeats")
+    page.locator("#repeated select").select_option("two.example")
+    expect(shown).to_have_count(1)
+    expect(shown.locator(".quote")).to_have_text(EVIL)
+    page.reload()
+    expect(shown.first).to_contain_text("the index keeps none")  # a new tab has no texts
+    shown.first.get_by_role("link").click()
+    entry = page.locator("#entry")
+    expect(entry).to_contain_text("2 originals of its own, 0 repeats")
+    expect(entry.locator("li").first).to_contain_text("repeated 2 times on 2 pages")
+    page.locator("#find-id").fill("https://one.example/b")
+    page.keyboard.press("Enter")
+    expect(entry).to_contain_text("0 originals of its own, 2 repeats")
+    entry.get_by_role("link", name="https://one.example/a").first.click()
+    expect(entry.locator("h2")).to_have_text("https://one.example/a")
+    expect(entry.locator("h2")).to_be_focused()
+
+
+def test_forgetting(visits: Visits) -> None:
+    """A page is forgotten after a question, whatever its id; one that is not there is an error."""
+    page = visits.open()
+    name = "a <b> & c/ü %41"
+    give(page, f"{TEASER}\n\n{TEASER}", name, remember=True)
+    page.keyboard.press("i")
+    expect(page.locator("#stats")).to_be_visible()
+    page.locator("#find-id").fill(name)
+    page.keyboard.press("Enter")
+    expect(page.locator("#entry h2")).to_have_text(name)
+    page.get_by_role("button", name="Forget this page").click()
+    expect(page.locator("#confirm-page")).to_have_text(name)
     page.keyboard.press("Enter")  # what has the focus keeps it
     expect(page.locator("#confirm")).to_be_hidden()
-    expect(totals.first).to_have_text("1")
-    page.locator("#forget button").click()
+    expect(page.locator("#entry h2")).to_have_text(name)
+    page.get_by_role("button", name="Forget this page").click()
     page.get_by_role("button", name="Forget it").click()
-    expect(page.locator("#forgotten")).to_have_text("a <b> & c/ü is forgotten.")
-    expect(totals.first).to_have_text("0")
-    page.locator("#forget-id").fill("never seen")
-    page.locator("#forget button").click()
-    page.get_by_role("button", name="Forget it").click()
+    expect(page.locator("#forgotten")).to_have_text(f"{name} is forgotten.")
+    expect(page.locator("#stats .totals dd").first).to_have_text("0")
+    page.locator("#find-id").fill("never seen")
+    page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("has no page 'never seen'")
     visits.expected.append(FAILED)
 

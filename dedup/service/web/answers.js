@@ -133,14 +133,13 @@ function pageElement(answer) {
 
 function totalsElement(answer) {
   const [repeated, all] = sizes([answer]);
-  const total = (title, value) => h("div", {}, h("dt", {}, title), h("dd", {}, value));
   return h(
     "dl",
     { class: "totals" },
-    total("Blocks", number(answer.blocks)),
-    total("Repeats", number(answer.repeats.length)),
-    total("Too short", number(answer.skipped)),
-    total("Repeated text", percent(all ? repeated / all : 0)),
+    totalElement("Blocks", number(answer.blocks)),
+    totalElement("Repeats", number(answer.repeats.length)),
+    totalElement("Too short", number(answer.skipped)),
+    totalElement("Repeated text", percent(all ? repeated / all : 0)),
   );
 }
 

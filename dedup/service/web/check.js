@@ -61,8 +61,8 @@ async function run() {
   $("stop").hidden = true;
   if (found.length) {
     answers = found;
-    showAnswer(judged().find(({ repeats }) => repeats.length) || judged()[0] || null, !failed);
     $("form").classList.add("done");
+    showAnswer(judged().find(({ repeats }) => repeats.length) || judged()[0] || null, !failed);
   }
   const partly = found.length < total ? ` The other ${counted(total - found.length, "page")} ${stopped ? "were not looked at" : "could not be"}.` : "";
   if (stopped) say(`Stopped.${found.length ? partly : ""}`);

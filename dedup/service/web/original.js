@@ -26,8 +26,7 @@ const REASONS = {
 };
 
 function seenWords({ seen, pages, first_seen: first }) {
-  const time = first.replace("T", " ").replace("Z", " UTC");
-  return `First seen ${time}; repeated ${counted(seen, "time")}, on ${counted(pages, "page")} in all.`;
+  return `First seen ${utc(first)}; repeated ${counted(seen, "time")}, on ${counted(pages, "page")} in all.`;
 }
 
 function differs(one, other) {
