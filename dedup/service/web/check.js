@@ -59,16 +59,17 @@ async function run() {
   running = null;
   $("go").disabled = false;
   $("stop").hidden = true;
+  const left = counted(total - found.length, "page");
+  if (stopped) say(found.length ? `Stopped: the other ${left} were not looked at.` : "Stopped.");
+  else if (failed) say("");
   if (found.length) {
     answers = found;
+    if (!failed) say(`${verdictWords(judged())}.`, false);
     $("form").classList.add("done");
     showAnswer(judged().find(({ repeats }) => repeats.length) || judged()[0] || null, !failed);
   }
-  const partly = found.length < total ? ` The other ${counted(total - found.length, "page")} ${stopped ? "were not looked at" : "could not be"}.` : "";
-  if (stopped) say(`Stopped.${found.length ? partly : ""}`);
-  else say(failed ? "" : `${verdictWords(judged())}.`, false);
   if (failed && !stopped) {
-    if (found.length) failed.message += ` ${counted(found.length, "page")} of ${number(total)} had been answered, and are shown below.`;
+    if (found.length) failed.message += ` What was answered before, ${number(found.length)} of ${counted(total, "page")}, is shown below.`;
     showTrouble($("check-trouble"), failed);
   }
 }
