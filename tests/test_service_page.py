@@ -15,6 +15,8 @@ import pytest
 from browser import Watched, browser
 from conftest import real_text
 from playwright.sync_api import Browser, Page, ViewportSize, expect
+from server_groups import Servers
+from servers import start_standalone
 from services import Process
 
 from dedup.service.keys import add_key
@@ -205,6 +207,27 @@ def test_original_that_is_not_at_hand(visits: Visits) -> None:
         " https://one.example/first."
     )
     expect(panel.locator("ins, del")).to_have_count(0)
+
+
+def test_texts_that_an_index_keeps(browser: Browser, redis_servers: Servers) -> None:
+    """Where the index keeps texts, whoever asks sees the originals, extensions included."""
+    url = redis_servers.get("valkey", start_standalone).url
+    longer = f"{TEASER}. {OTHER}, while the harbour master asks walkers to keep their dogs away"
+    with Process("--index", url, "--keep", "text", "--namespace", "page-texts") as service:
+        ask = {"pages": [{"page": "first", "content": TEASER}]}
+        assert httpx.post(f"{service.url}/v1/check", json=ask).status_code == 200
+        visits = Visits(browser, service)
+        page = visits.open()
+        give(page, REWORDED, "second")
+        expect(page.locator("#original .whole")).to_have_text(TEASER)
+        give(page, longer, "third")
+        assert kinds(page) == ["extension"]
+        expect(page.locator("#verdict")).to_have_text("No repeats in 1 block")
+        expect(page.locator("#original")).to_contain_text("Block 0 contains block 0 of first")
+        page.keyboard.press("i")
+        expect(page.locator("#stats dd").first).to_have_text("1")
+        visits.close()
+        visits.clear()
 
 
 def test_remembering_is_a_wish(visits: Visits, shared: Process) -> None:

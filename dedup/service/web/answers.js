@@ -200,8 +200,7 @@ function outcomeWords() {
   return [name, done, h("bdi", {}, where), rest, failed ? ` ${counted(failed, "page")} could not be judged.` : ""];
 }
 
-function goTo(page, position) {
-  const answer = judged().find((one) => one.page === page);
+function goTo(answer, position) {
   if (answer !== shownAnswer) showAnswer(answer, false);
   if (!shownList.reveal(position)) {
     filters.only = false;

@@ -44,7 +44,7 @@ async function run() {
   const total = Math.max(1, files.length);
   const progress = () => say(total > 1 ? `${number(found.length)} of ${counted(total, "page")} …` : "One moment …");
   $("go").disabled = true;
-  $("stop").hidden = false;
+  const slow = setTimeout(() => ($("stop").hidden = false), 400);
   let failed = null;
   try {
     progress();
@@ -57,6 +57,7 @@ async function run() {
   }
   const stopped = running.signal.aborted;
   running = null;
+  clearTimeout(slow);
   $("go").disabled = false;
   $("stop").hidden = true;
   const left = counted(total - found.length, "page");

@@ -15,6 +15,12 @@ function originalText(answer, why) {
   return known === undefined ? [null, ""] : [known, "As it stood when you had the page remembered in this tab."];
 }
 
+// The answer in which an original stands: this one, or one to a page that is in the index as shown.
+function answerWith(answer, { page, position }) {
+  if (page === answer.page) return answer;
+  return judged().find((one) => one.page === page && one.remembers && position < one.blocks);
+}
+
 const REASONS = {
   exact: () => "Equal, apart from case, punctuation and spacing.",
   near: ({ similarity, verified }) =>
@@ -37,7 +43,7 @@ function originalParts(answer, position) {
   const why = answer.why.get(position);
   const block = answer.all_blocks[position];
   const [text, note] = originalText(answer, why);
-  const there = answers.some(({ page, all_blocks: blocks }) => page === why.original.page && blocks);
+  const there = answerWith(answer, why.original);
   const elsewhere = why.original.page !== answer.page && SCOPES[SCOPE_NAMES.indexOf(why.scope)];
   const parts = [
     h("h2", {}, `Block ${position} ${why.kind === "extension" ? "contains" : "repeats"} `, placeWords(why, answer)),
@@ -73,7 +79,7 @@ function originalParts(answer, position) {
     h(
       "p",
       { class: "actions" },
-      there && h("button", { type: "button", onclick: () => goTo(why.original.page, why.original.position) }, "Go to the original"),
+      there && h("button", { type: "button", onclick: () => goTo(there, why.original.position) }, "Go to the original"),
       looking.kept && h("button", { type: "button", onclick: letGo }, "Close"),
     ),
   );
@@ -150,4 +156,7 @@ function followBlocks(answer, list) {
   });
 }
 
-narrow.addEventListener("change", placePanel);
+narrow.addEventListener("change", () => {
+  if (looking.position === null && shownAnswer) showBlocks();
+  else placePanel();
+});
