@@ -286,6 +286,39 @@ def test_several_files_and_folders(visits: Visits, tmp_path: Path) -> None:
     )
 
 
+def test_too_much_at_once(browser: Browser, tmp_path: Path) -> None:
+    """A page that is too large is named and keeps no other; who asks too often waits, or stops."""
+    paths = [tmp_path / f"{at}.txt" for at in range(9)]
+    for path in paths:
+        path.write_text(f"{TEASER}\n\n{TEASER}", encoding="utf-8")
+    paths[1].write_text(TEASER * 1000, encoding="utf-8")
+    with Process("--rate", "2", "--max-page-mb", "0.01") as service:
+        visits = Visits(browser, service)
+        page = visits.open()
+        page.locator("#picker").set_input_files(paths[:2])
+        page.locator("#go").click()
+        expect(page.locator(".pages .failed")).to_contain_text("more than the 10,000")
+        expect(page.locator("#verdict")).to_contain_text("1 of 2 blocks is a repeat")
+        page.locator("#empty").click()
+        page.locator("#picker").set_input_files([paths[0], *paths[2:5]])
+        page.locator("#go").click()
+        expect(page.locator("#verdict")).to_contain_text("4 of 8 blocks")
+        page.locator("#empty").click()
+        give(page, TEASER)  # after a second, for which the service asks
+        expect(page.locator("#verdict")).to_have_text("No repeats in 1 block")
+        page.locator("#picker").set_input_files(paths[2:])
+        page.locator("#go").click()
+        expect(page.locator("#verdict")).to_contain_text("7 of 14 blocks")
+        page.locator("#go").click()
+        expect(page.locator("#said")).to_contain_text("trying again in")
+        page.locator("#stop").click()
+        expect(page.locator("#said")).to_have_text("Stopped.")
+        expect(page.locator("#go")).to_be_enabled()
+        visits.close()
+        visits.expected.append(FAILED)
+        visits.clear()
+
+
 def test_leaving_files_out(visits: Visits, tmp_path: Path) -> None:
     """Chosen files can be left out again, and the field comes back."""
     for name in "ab":

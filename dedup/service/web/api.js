@@ -4,9 +4,10 @@ const TRIES = 6;
 const LONGEST_WAIT = 20; // seconds
 
 class Problem extends Error {
-  constructor(status, { title, detail, request_id: request }) {
+  constructor(status, { type = "", title, detail, request_id: request }) {
     super(detail || title);
     this.status = status;
+    this.name = type.replace(/^.*#/u, "");
     this.title = title;
     this.request = request;
   }

@@ -10,6 +10,9 @@ function say(words, shown = true) {
   $("said").classList.toggle("hidden", !shown);
 }
 
+// Problems of a page, or of too much at once.
+const OF_PAGES = ["too-large", "page", "page-too-large", "too-much"];
+
 // The answers to a batch. What is too much at once goes page by page, so that one page which cannot be
 // judged keeps no other from it.
 async function judge(batch, remembers, signal) {
@@ -19,7 +22,7 @@ async function judge(batch, remembers, signal) {
     const { pages } = await ask("POST", "/v1/check", { body: { pages: batch, ...wishes }, signal, waiting });
     return pages.map((page) => toAnswer(page, remembers));
   } catch (error) {
-    if (!(error instanceof Problem) || ![413, 422].includes(error.status)) throw error;
+    if (!OF_PAGES.includes(error.name)) throw error;
     if (batch.length === 1) {
       if (files.length < 2) throw error;
       return [toAnswer({ page: batch[0].page, error: error.message }, remembers)];
