@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import browser
+from browser import Watched, browser
 from conftest import WORDS
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, expect
+from playwright.sync_api import Browser, Page, expect
 from test_report import BROKEN, ONE_PAGE
 
 import dedup
@@ -65,49 +65,24 @@ def written(result: Result, budget: Budget | None = None) -> bytes:
     return b"".join(parts)
 
 
-class Watched:
-    """Browser pages on which nothing may go wrong, nor anything be asked of a network."""
+class Reports(Watched):
+    """Reports in the browser, of a file each."""
 
     def __init__(self, browser: Browser, folder: Path) -> None:
-        self._context = browser.new_context(viewport={"width": 1280, "height": 900})
+        super().__init__(browser)
         self._folder = folder
-        self.said: list[str] = []
-        self.asked: list[str] = []
 
     def open(self, content: bytes, route: str = "") -> Page:
         """Open a report, and wait until it shows what it has."""
         path = self._folder / "report.html"
         path.write_bytes(content)
-        page = self._context.new_page()
-        page.on("console", self._console)
-        page.on("pageerror", self._error)
-        page.on("dialog", self._dialog)
-        page.on("request", self._request)
-        page.goto(f"{path.as_uri()}{route}")
-        page.wait_for_selector("body[data-ready]")
-        return page
-
-    def _console(self, message: ConsoleMessage) -> None:
-        self.said.append(message.text)
-
-    def _error(self, error: Error) -> None:
-        self.said.append(str(error))
-
-    def _dialog(self, dialog: object) -> None:
-        self.said.append(str(dialog))
-
-    def _request(self, request: Request) -> None:
-        self.asked.append(request.url)
-
-    def close(self) -> None:
-        """Close all of them."""
-        self._context.close()
+        return self.visit(f"{path.as_uri()}{route}")
 
 
 @pytest.fixture
-def watched(browser: Browser, tmp_path: Path) -> Iterator[Watched]:
+def watched(browser: Browser, tmp_path: Path) -> Iterator[Reports]:
     """Pages that are watched: after the test nothing was said, and only the file was read."""
-    pages = Watched(browser, tmp_path)
+    pages = Reports(browser, tmp_path)
     yield pages
     pages.close()
     assert pages.said == []
@@ -120,7 +95,7 @@ def report() -> bytes:
     return written(judged(PAGES))
 
 
-def test_first_view_says_what_repeats(watched: Watched, report: bytes) -> None:
+def test_first_view_says_what_repeats(watched: Reports, report: bytes) -> None:
     """The overview has the verdict, the totals, the sites, the costliest groups, the errors."""
     page = watched.open(report)
     expect(page.locator("h1:visible")).to_have_text(
@@ -134,7 +109,7 @@ def test_first_view_says_what_repeats(watched: Watched, report: bytes) -> None:
     expect(page.locator("#left-out")).to_have_count(0)
 
 
-def test_tables_sort(watched: Watched, report: bytes) -> None:
+def test_tables_sort(watched: Reports, report: bytes) -> None:
     """A click on a column's title sorts by it, and says so."""
     page = watched.open(report)
     sites = page.locator("table").first
@@ -148,7 +123,7 @@ def test_tables_sort(watched: Watched, report: bytes) -> None:
     expect(sites.locator("th").first).to_have_attribute("aria-sort", "descending")
 
 
-def test_search_and_filters(watched: Watched, report: bytes) -> None:
+def test_search_and_filters(watched: Reports, report: bytes) -> None:
     """Groups are found by words of their texts and by pages, by kind, by scope and by site."""
     page = watched.open(report, "#/groups")
     cards, count = page.locator(".list a.group"), page.locator(".count")
@@ -175,7 +150,7 @@ def test_search_and_filters(watched: Watched, report: bytes) -> None:
     expect(count).to_have_text("2 of 5 groups")
 
 
-def test_group_marks_what_changed(watched: Watched, report: bytes) -> None:
+def test_group_marks_what_changed(watched: Reports, report: bytes) -> None:
     """A group shows its original, and its repeats with the changed words marked."""
     page = watched.open(report, "#/groups?q=customs")
     page.locator("a.group", has_text="customs house").click()
@@ -188,7 +163,7 @@ def test_group_marks_what_changed(watched: Watched, report: bytes) -> None:
     expect(page.locator("a.group[aria-current]")).to_have_count(1)
 
 
-def test_page_shows_its_repeats_in_place(watched: Watched, report: bytes) -> None:
+def test_page_shows_its_repeats_in_place(watched: Reports, report: bytes) -> None:
     """A page has all its blocks in order; repeats lead to their originals, originals to groups."""
     page = watched.open(report, "#/pages")
     page.get_by_role("link", name="one.example/news/b").click()
@@ -206,7 +181,7 @@ def test_page_shows_its_repeats_in_place(watched: Watched, report: bytes) -> Non
     expect(page.locator(".blocks li")).to_have_count(1)
 
 
-def test_keys(watched: Watched, report: bytes) -> None:
+def test_keys(watched: Reports, report: bytes) -> None:
     """Everything can be reached with keys, and focus is seen."""
     page = watched.open(report)
     page.keyboard.press("/")
@@ -233,7 +208,7 @@ def test_keys(watched: Watched, report: bytes) -> None:
     assert page.evaluate(outline) == "solid"
 
 
-def test_theme_is_the_systems_until_chosen(watched: Watched, report: bytes) -> None:
+def test_theme_is_the_systems_until_chosen(watched: Reports, report: bytes) -> None:
     """Dark where the system is, and whatever the button says from then on."""
     page = watched.open(report)
     back = "getComputedStyle(document.body).backgroundColor"
@@ -249,14 +224,14 @@ def test_theme_is_the_systems_until_chosen(watched: Watched, report: bytes) -> N
 
 
 @pytest.mark.parametrize("route", ["", "#/groups", "#/groups/0", "#/pages", "#/page/0"])
-def test_fits_a_phone(watched: Watched, report: bytes, route: str) -> None:
+def test_fits_a_phone(watched: Reports, report: bytes, route: str) -> None:
     """At 390 pixels nothing is wider than the screen."""
     page = watched.open(report, route)
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_hostile_text_stays_text(watched: Watched) -> None:
+def test_hostile_text_stays_text(watched: Reports) -> None:
     """Markup in texts, page ids and errors is shown as it stands, and runs nowhere."""
     name = "javascript:alert(3)//<b onclick=alert(4)>"
     result = judged({name: [EVIL, TEASER], "b</title><script>": [EVIL, EVIL.upper()]})
@@ -272,7 +247,7 @@ def test_hostile_text_stays_text(watched: Watched) -> None:
     expect(page.locator("a[href^=javascript]")).to_have_count(0)
 
 
-def test_other_scripts_are_laid_out_right(watched: Watched, report: bytes) -> None:
+def test_other_scripts_are_laid_out_right(watched: Reports, report: bytes) -> None:
     """Arabic runs from the right, and the page around it does not."""
     page = watched.open(report, "#/page/0")
     direction = "element => getComputedStyle(element).direction"
@@ -281,7 +256,7 @@ def test_other_scripts_are_laid_out_right(watched: Watched, report: bytes) -> No
         assert block.evaluate(direction) == expected
 
 
-def test_what_is_left_out_is_said(watched: Watched) -> None:
+def test_what_is_left_out_is_said(watched: Reports) -> None:
     """Beyond its budget the report says what it does not hold, and how to get it."""
     budget = Budget(groups=2, group_members=1, pages=2, sites=1, text=60, page_bytes=1)
     page = watched.open(written(judged(PAGES), budget))
@@ -295,7 +270,7 @@ def test_what_is_left_out_is_said(watched: Watched) -> None:
     expect(page.locator(".detail")).to_contain_text("not in this file")
 
 
-def test_a_run_without_repeats_or_pages(watched: Watched) -> None:
+def test_a_run_without_repeats_or_pages(watched: Reports) -> None:
     """Where there is nothing to show, that is said."""
     page = watched.open(written(Result()))
     expect(page.locator("h1:visible")).to_have_text("No repeats in 0 blocks")
@@ -341,7 +316,6 @@ def test_marks_are_those_of_the_aligner(browser: Browser) -> None:
             block = block[len(block) // 2 :] + block[: len(block) // 2]
         drawn.append((" ".join(block), " ".join(original)))
     page = browser.new_page()
-    page.add_script_tag(content=(ASSETS / "data.js").read_text())
     page.add_script_tag(content=(ASSETS / "diff.js").read_text())
     for one, other in PAIRS + drawn:
         mine = page.evaluate("([block, original]) => differences(block, original)", [one, other])
@@ -350,7 +324,7 @@ def test_marks_are_those_of_the_aligner(browser: Browser) -> None:
     page.close()
 
 
-def test_large_report_opens_fast(watched: Watched) -> None:
+def test_large_report_opens_fast(watched: Reports) -> None:
     """50,000 groups are shown in less than 2 seconds, and searched; their file stays small."""
     content = written(large(groups=50_000, repeats=50_000))
     assert len(content) < 20_000_000

@@ -198,7 +198,8 @@ def serve(
     def announce(address: str) -> None:
         who = f"keys in {keys}" if keys else "no keys, for this machine alone"
         click.echo(
-            f"dedup: serving {address} (index {shown_url(index)}; {who}); docs at {address}/docs",
+            f"dedup: serving {address} (index {shown_url(index)}; {who}):"
+            f" a web page there, the API at {address}/docs",
             err=True,
         )
 

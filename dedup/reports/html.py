@@ -11,18 +11,17 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable
-from functools import lru_cache
 from html import escape
-from importlib.resources import files
 
 from dedup.findings import Findings
+from dedup.reports.html_assets import SHARED, asset, bundle, filled
 from dedup.reports.html_data import BUDGET, Budget, write_data
 from dedup.reports.result import Result
 from dedup.reports.wording import details, headline
 
 SCRIPTS = (
-    *("dom.js", "data.js", "diff.js", "picture.js", "overview.js", "groups.js", "group.js"),
-    *("pages.js", "page.js", "app.js"),
+    *SHARED,
+    *("data.js", "overview.js", "groups.js", "group.js", "pages.js", "page.js", "app.js"),
 )
 """The script, in the order of its parts."""
 
@@ -41,7 +40,7 @@ class HtmlReport:
         """Write the page."""
         summary = result.summary()
         said = headline(summary).removeprefix("dedup: ")
-        style, script = _asset("report.css"), _script()
+        style, script = asset("report.css"), bundle(map(asset, SCRIPTS))
         values = {
             "policy": (
                 f"default-src 'none'; style-src {_source(style)}; script-src {_source(script)};"
@@ -52,10 +51,10 @@ class HtmlReport:
             "details": escape(details(result, summary)),
             "style": style,
         }
-        head, _, foot = _asset("report.html").partition("{{data}}")
-        self._write(_filled(head, values))
+        head, _, foot = asset("report.html").partition("{{data}}")
+        self._write(filled(head, values))
         write_data(result, self._write_chunk, self._budget)
-        self._write(_filled(foot, {"script": script}))
+        self._write(filled(foot, {"script": script}))
 
     def _write_chunk(self, name: str, content: bytes) -> None:
         self._write(b'<script type="text/plain" id="%b">' % name.encode())
@@ -63,27 +62,7 @@ class HtmlReport:
         self._write(b"</script>\n")
 
 
-def _filled(template: str, values: dict[str, str]) -> bytes:
-    """The template with its values, none of which is looked at for names of others."""
-    parts = template.split("{{")
-    filled = parts[0]
-    for part in parts[1:]:
-        name, _, rest = part.partition("}}")
-        filled += values[name] + rest
-    return filled.encode("utf-8", "replace")
-
-
 def _source(content: str) -> str:
     """What a content security policy calls this inline content."""
     digest = hashlib.sha256(content.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
-
-
-def _script() -> str:
-    """All parts in one scope of their own."""
-    return f'"use strict";(() => {{\n{"".join(map(_asset, SCRIPTS))}}})();\n'
-
-
-@lru_cache
-def _asset(name: str) -> str:
-    return files("dedup.reports").joinpath("assets", name).read_text("utf-8")

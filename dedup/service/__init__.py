@@ -10,6 +10,7 @@
     keys.py       who may do what; limits.py: how much, and when it is too much
     indexes.py    an index for each namespace; batching.py: requests joined into batches
     metrics.py, logs.py, openapi.py, docs_page.py
+    web_page.py   the web page, whose parts are in web/
 
 Needs the `server` extra; nothing outside of this package imports it, but for `dedup serve`.
 """

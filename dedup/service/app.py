@@ -31,6 +31,7 @@ from dedup.service.edge import Edge, notes, request_id_of
 from dedup.service.logs import configure
 from dedup.service.problems import Problem, ProblemResponse, by_status, problem_of
 from dedup.service.state import Options, Service
+from dedup.service.web_page import web_routes
 
 SWITCH_SECONDS = 0.0005
 """Ten times shorter than Python's own: half the latency under load, for no throughput lost."""
@@ -58,6 +59,7 @@ def create_app(options: Options) -> ASGIApp:
             Route("/readyz", routes.readyz),
             Route("/metrics", routes.metrics),
             *docs_routes(),
+            *web_routes(),
         ],
         lifespan=partial(_life, service),
     )

@@ -1,7 +1,4 @@
-"""`/openapi.json`, and `/docs`: the same for people, one page without scripts or anything else.
-
-The place of the web page, `/`, leads there until it exists.
-"""
+"""`/openapi.json`, and `/docs`: the same for people, one page without scripts or anything else."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from html import escape
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from dedup.reports.json import dump
@@ -39,7 +36,6 @@ POLICY = (
 def docs_routes() -> list[Route]:
     """The routes."""
     return [
-        Route("/", home),
         Route("/openapi.json", openapi),
         Route("/docs", docs),
     ]
@@ -47,11 +43,6 @@ def docs_routes() -> list[Route]:
 
 def _document(request: Request) -> dict[str, Any]:
     return description(version(), is_open=request.app.state.service.keys is None)
-
-
-async def home(_request: Request) -> Response:
-    """`GET /`: where the web page will be."""
-    return RedirectResponse("/docs")
 
 
 async def openapi(request: Request) -> Response:

@@ -1,4 +1,4 @@
-// Which view is shown, the keys, the theme. A place in the report is a hash: `#/groups/3?kind=near`.
+// Which view is shown, and what keys do there. A place in the report is a hash: `#/groups/3?kind=near`.
 
 const VIEWS = {
   "": ["overview", showOverview],
@@ -52,44 +52,6 @@ function replaceRoute(hash) {
   show();
 }
 
-// The theme: as the system has it, until somebody chooses.
-const THEMES = ["auto", "light", "dark"];
-
-function remembered(name, value) {
-  try {
-    if (value !== undefined) localStorage.setItem(`dedup-${name}`, value);
-    return localStorage.getItem(`dedup-${name}`);
-  } catch {
-    return value ?? null; // a browser that keeps nothing for files
-  }
-}
-
-function setTheme(theme) {
-  if (theme === "auto") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = theme;
-  $("theme").replaceChildren(h("span", { class: "wide" }, "Theme: "), theme);
-  $("theme").setAttribute("aria-label", `Theme: ${theme}`);
-  $("theme").dataset.theme = theme;
-}
-
-let theme = remembered("theme");
-if (!THEMES.includes(theme)) theme = "auto";
-setTheme(theme);
-$("theme").addEventListener("click", () => {
-  theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
-  remembered("theme", theme);
-  setTheme(theme);
-});
-
-// Single keys, unless somebody switched them off, types, or holds another key.
-let keysOn = remembered("keys") !== "off";
-$("keys-on").checked = keysOn;
-$("keys-on").addEventListener("change", (event) => {
-  keysOn = event.target.checked;
-  remembered("keys", keysOn ? "on" : "off");
-});
-$("keys").addEventListener("click", () => $("help").showModal());
-
 function step(by) {
   const view = document.querySelector("main > section:not([hidden])");
   if (view.id === "groups-view") {
@@ -111,6 +73,11 @@ function step(by) {
   next.scrollIntoView({ block: "center" });
 }
 
+// Arrows scroll, but in the list they go from group to group.
+function stepInList(event, by) {
+  return event.target.closest("a.group") ? step(by) : false;
+}
+
 function goBack() {
   const back = document.querySelector("main > section:not([hidden]) .back a");
   if (back) location.hash = back.getAttribute("href");
@@ -127,8 +94,8 @@ const ACTIONS = {
   },
   j: () => step(1),
   k: () => step(-1),
-  ArrowDown: () => step(1),
-  ArrowUp: () => step(-1),
+  ArrowDown: (event) => stepInList(event, 1),
+  ArrowUp: (event) => stepInList(event, -1),
   o: () => (location.hash = "#/"),
   g: () => (location.hash = "#/groups"),
   p: () => (location.hash = "#/pages"),
@@ -137,22 +104,7 @@ const ACTIONS = {
 };
 let wantsSearch = false;
 
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || $("help").open) return;
-  const types = event.target.closest("input:not([type=checkbox]), select, textarea");
-  if (types) {
-    if (event.key === "Escape" && event.target.id === "search") event.target.blur();
-    return;
-  }
-  const arrow = event.key.startsWith("Arrow");
-  // Arrows scroll, but in the list they go from group to group.
-  if (arrow && !event.target.closest("a.group")) return;
-  if (!keysOn && !arrow && event.key !== "Escape") return;
-  const action = ACTIONS[event.key];
-  if (!action) return;
-  event.preventDefault();
-  action();
-});
+listenForKeys(ACTIONS);
 
 window.addEventListener("hashchange", async () => {
   if (location.hash && !location.hash.startsWith("#/")) return;

@@ -26,18 +26,6 @@ function chunks(prefix, most) {
 const stringChunk = chunks("s", 24);
 const pageChunk = chunks("p", 6);
 
-// The last place in ascending values at which one is no larger.
-function lastAtMost(values, value) {
-  let low = 0;
-  let high = values.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (values[middle] <= value) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
-}
-
 async function textOf(row) {
   if (row < 0) return null;
   const at = lastAtMost(core.strings, row);

@@ -58,6 +58,18 @@ function shinglesOf(tokens) {
   return found;
 }
 
+// The last place in ascending values at which one is no larger.
+function lastAtMost(values, value) {
+  let low = 0;
+  let high = values.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (values[middle] <= value) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
 function sharedRuns(block, original) {
   const places = new Map();
   shinglesOf(original).forEach((shingle, place) => {
