@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
-from typing import Self
+from itertools import islice
+from typing import NamedTuple, Self
 
 from dedup.detector import BATCH_PAGES, Batching
 from dedup.errors import IndexFailure
-from dedup.model import Page
 from dedup.pages import PageLike
 from dedup.report import Report
 
@@ -27,94 +27,116 @@ Judge = Callable[[list[PageLike]], Awaitable[Iterable[Report]]]
 class Batcher:
     """Gathers the checks of many tasks.
 
-    Pages are judged in the order in which they came, one batch at a time, each of at most so many
-    pages and characters as one of `check_many`. A caller waits for its own report alone: one that
-    is cancelled before its page's turn takes the page back; after that the page is judged, and
-    only the report has no taker. The batcher keeps no page for which nobody waits.
+    Pages are judged in the order in which they came, in batches of at most so many pages and
+    characters as one of `check_many` (a call with more is a batch of its own). A caller waits for
+    its own reports alone: one that is cancelled before its turn takes its pages back; after that
+    they are judged, and only the reports have no taker. The batcher keeps no page for which nobody
+    waits.
 
     Args:
         judge: judges a batch.
         gather: how long a batch waits for more pages (seconds). 0: not at all.
+        lanes: batches under way at once. With two, one is made ready while the index works on the
+            other, and their pages may come to the index in any order.
     """
 
-    def __init__(self, judge: Judge, gather: float = 0.0) -> None:
+    def __init__(self, judge: Judge, gather: float = 0.0, lanes: int = 1) -> None:
         self._judge = judge
         self._gather = gather
-        self._waiting: deque[tuple[Page, asyncio.Future[Report]]] = deque()
-        self._runner: asyncio.Task[None] | None = None
+        self._lanes = lanes
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting: deque[_Call] = deque()
+        self._runners: list[asyncio.Task[None]] = []
 
-    async def check(self, page: Page) -> Report:
-        """The report on a page.
+    async def check(self, page: PageLike) -> Report:
+        """The report on a page; see `check_all`."""
+        (report,) = await self.check_all([page])
+        return report
+
+    async def check_all(self, pages: Sequence[PageLike]) -> list[Report]:
+        """The reports on these pages, which go into one batch.
 
         Raises:
-            IndexFailure: the index failed on the page's batch; every caller in it is told.
+            IndexFailure: the index failed on the batch; every caller in it is told.
         """
         loop = asyncio.get_running_loop()
-        runner = self._runner
-        if runner is None or runner.done() or runner.get_loop() is not loop:
+        if self._loop is not loop:
             # Whatever waits here belongs to an event loop that has ended.
+            self._loop = loop
             self._waiting.clear()
-            runner = self._runner = loop.create_task(self._run())
-        report: asyncio.Future[Report] = loop.create_future()
-        self._waiting.append((page, report))
-        return await report
+            self._runners.clear()
+        self._runners = [runner for runner in self._runners if not runner.done()]
+        call = _Call(pages, loop.create_future())
+        self._waiting.append(call)
+        if len(self._runners) < self._lanes:
+            self._runners.append(loop.create_task(self._run()))
+        return await call.reports
 
     async def finish(self) -> None:
         """Wait until every page that came was judged."""
-        runner = self._runner
-        if runner is not None and runner.get_loop() is asyncio.get_running_loop():
-            await asyncio.wait([runner])
+        if self._runners and self._loop is asyncio.get_running_loop():
+            await asyncio.wait(self._runners)
 
     async def _run(self) -> None:
         """Judge batches until nobody waits."""
-        batch: list[tuple[Page, asyncio.Future[Report]]] = []
+        batch: list[_Call] = []
         try:
             while self._waiting:
                 if self._gather:
                     await asyncio.sleep(self._gather)
                 if batch := self._take():
                     await self._settle(batch)
-        finally:  # cancelled, as all tasks are when a loop ends: nobody waits for ever
-            for _, report in (*batch, *self._waiting):
-                report.cancel()
+        except BaseException:  # cancelled, as all tasks are when a loop ends: nobody waits for ever
+            for call in (*batch, *self._waiting):
+                call.reports.cancel()
+            raise
 
-    def _take(self) -> list[tuple[Page, asyncio.Future[Report]]]:
-        """The next batch of pages for which somebody still waits."""
+    def _take(self) -> list[_Call]:
+        """The next calls that go together and for which somebody still waits."""
         limits = Batching(BATCH_PAGES)
-        batch = []
-        while self._waiting:
-            page, report = self._waiting.popleft()
-            if not report.done():
-                batch.append((page, report))
-                if limits.add(page):
-                    break
+        batch: list[_Call] = []
+        is_full = False
+        while self._waiting and not is_full:
+            call = self._waiting.popleft()
+            if not call.reports.done():
+                batch.append(call)
+                for page in call.pages:
+                    is_full |= bool(limits.add(page))
         return batch
 
-    async def _settle(self, batch: list[tuple[Page, asyncio.Future[Report]]]) -> None:
-        """Give every caller of a batch its report, or the error."""
+    async def _settle(self, batch: list[_Call]) -> None:
+        """Give every caller of a batch its reports, or the error."""
         try:
-            reports = await self._judge([page for page, _ in batch])
+            reports = iter(await self._judge([page for call in batch for page in call.pages]))
         except IndexFailure as error:
-            for _, waiting in batch:
-                _refuse(waiting, error)
+            for call in batch:
+                _refuse(call, error)
         except Exception as error:  # noqa: BLE001 - it is raised where it belongs: by the caller
             if len(batch) == 1:
-                _refuse(batch[0][1], error)
+                _refuse(batch[0], error)
                 return
-            # One page spoiled the batch. Checking is idempotent, so each is judged by itself.
-            for entry in batch:
-                await self._settle([entry])
+            # One call spoiled the batch. Checking is idempotent, so each is judged by itself.
+            for call in batch:
+                await self._settle([call])
         else:
-            for (_, waiting), report in zip(batch, reports, strict=True):
-                if not waiting.done():
-                    waiting.set_result(report)
+            for call in batch:
+                own = list(islice(reports, len(call.pages)))
+                if not call.reports.done():
+                    call.reports.set_result(own)
 
 
-def _refuse(waiting: asyncio.Future[Report], error: Exception) -> None:
+class _Call(NamedTuple):
+    """Pages that somebody wants to be judged, and where he waits for the reports."""
+
+    pages: Sequence[PageLike]
+    reports: asyncio.Future[list[Report]]
+
+
+def _refuse(call: _Call, error: Exception) -> None:
     """Raise the error in the task that waits, if it still does."""
-    if not waiting.done():
-        waiting.set_exception(error)
-        waiting.exception()  # else a task that is cancelled just now leaves a complaint in the log
+    if not call.reports.done():
+        call.reports.set_exception(error)
+        call.reports.exception()  # else a task that is cancelled just now leaves a complaint
 
 
 class ReadAhead:

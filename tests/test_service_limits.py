@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dedup import IndexFailure, InputError, Page, Report, SettingsError
-from dedup.service.batching import Batcher
+from dedup.batcher import Batcher
 from dedup.service.keys import PREFIX, Keys, add_key, read_keys
 from dedup.service.limits import Gate, Limits, Rates
 from dedup.service.problems import Problem
@@ -172,18 +171,18 @@ def test_requests_are_joined() -> None:
         batches: list[list[str]] = []
         go = asyncio.Event()
 
-        async def check(pages: Sequence[Page]) -> list[Report]:
+        async def check(pages: Any) -> list[Report]:
             batches.append([page.page for page in pages])
             await go.wait()
             return [Report(page.page) for page in pages]
 
-        batcher = Batcher(check)
+        batcher = Batcher(check, lanes=2)
         calls = []
         for at in range(6):
-            calls.append(asyncio.create_task(batcher.check(pages_of(f"{at}", f"{at}+"))))
+            calls.append(asyncio.create_task(batcher.check_all(pages_of(f"{at}", f"{at}+"))))
             if at < 2:
                 await settle()
-        gone = asyncio.create_task(batcher.check(pages_of("gone")))
+        gone = asyncio.create_task(batcher.check_all(pages_of("gone")))
         await settle()
         gone.cancel()
         go.set()
@@ -192,7 +191,7 @@ def test_requests_are_joined() -> None:
         assert batches[:2] == [["0", "0+"], ["1", "1+"]]
         assert batches[2] == ["2", "2+", "3", "3+", "4", "4+", "5", "5+"]
         assert len(batches) == 3
-        await batcher.close()
+        await batcher.finish()
 
     asyncio.run(job())
 
@@ -203,7 +202,7 @@ def test_a_bug_meets_only_who_brought_it() -> None:
     async def job() -> None:
         started = asyncio.Event()
 
-        async def check(pages: Sequence[Page]) -> list[Report]:
+        async def check(pages: Any) -> list[Report]:
             await started.wait()
             names = [page.page for page in pages]
             if "bug" in names:
@@ -212,13 +211,13 @@ def test_a_bug_meets_only_who_brought_it() -> None:
                 raise IndexFailure("down")
             return [Report(name) for name in names]
 
-        batcher = Batcher(check)
+        batcher = Batcher(check, lanes=2)
 
         async def ask(*names: str) -> list[Any]:
             started.clear()
             calls = []
             for at, name in enumerate(names):
-                calls.append(asyncio.create_task(batcher.check(pages_of(name))))
+                calls.append(asyncio.create_task(batcher.check_all(pages_of(name))))
                 if at < 2:
                     await settle()
             await settle()

@@ -8,7 +8,7 @@
     bodies.py     bodies within limits; shapes.py: what stands in them
     answers.py    reports as JSON; problems.py: errors as JSON
     keys.py       who may do what; limits.py: how much, and when it is too much
-    indexes.py    an index for each namespace; batching.py: requests joined into batches
+    indexes.py    an index for each namespace, into which requests go joined
     metrics.py, logs.py, openapi.py, docs_page.py
     web_page.py   the web page, whose parts are in web/
 

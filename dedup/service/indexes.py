@@ -14,11 +14,11 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from dedup.async_detector import AsyncDeduper
+from dedup.batcher import Batcher
 from dedup.errors import DedupError, IndexFailure, PageError, SettingsError
 from dedup.index import STORES, stored_settings
 from dedup.model import Original, Page, PageEntry, Stats
 from dedup.report import Report
-from dedup.service.batching import Batcher
 from dedup.service.metrics import Metrics
 from dedup.settings import Settings
 
@@ -33,6 +33,10 @@ def shown_url(url: str) -> str:
     if not separator:
         return url
     return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
+
+
+LANES = 2
+"""Batches of a namespace under way: one is made ready while the index works on the other."""
 
 
 class Open(NamedTuple):
@@ -101,7 +105,7 @@ class Indexes:
         Raises:
             DedupError: the index failed; checking again is safe.
         """
-        return await (await self._opened(namespace)).batcher.check(pages)
+        return await (await self._opened(namespace)).batcher.check_all(pages)
 
     async def lookup(
         self, namespace: str, pages: Sequence[Page], threshold: float | None
@@ -183,7 +187,7 @@ class Indexes:
     async def close(self) -> None:
         """Finish what was begun and let go of everything."""
         for each in self._open.values():
-            await each.batcher.close()
+            await each.batcher.finish()
             await each.deduper.close()
         self._open.clear()
         await self._empty.close()
@@ -219,7 +223,7 @@ class Indexes:
                 except BaseException:
                     await deduper.close()
                     raise
-            opened = Open(deduper, Batcher(self._checker(deduper)))
+            opened = Open(deduper, Batcher(self._checker(deduper), lanes=LANES))
             self._open[namespace] = opened
             return opened
 
