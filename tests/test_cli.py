@@ -283,13 +283,15 @@ def test_own_reports_are_never_input(page_format: str, capfd: pytest.CaptureFixt
     arguments = ["check", ".", "--format", page_format, "-o"]
     assert run([*arguments, "report.txt"]) == 1
     first = Path("report.txt").read_text()
+    # Packed data is a few bytes shorter or longer with the time of day.
+    slack = 40 if page_format == "html" else 0
     assert run([*arguments, "report.txt"]) == 1
     assert run([*arguments, "second.txt"]) == 1
-    assert len(Path("second.txt").read_text()) == len(first)
+    assert abs(len(Path("second.txt").read_text()) - len(first)) <= slack
     with Path("third.txt").open("wb") as third:
         done = shell("check", ".", "--format", page_format, stdout=third)
     assert done.returncode == 1
-    assert len(Path("third.txt").read_text()) == len(first)
+    assert abs(len(Path("third.txt").read_text()) - len(first)) <= slack
     assert capfd.readouterr().err == ""
 
 

@@ -28,7 +28,16 @@ def test_the_page_that_started_it() -> None:
     for block, original in zip(report.repeats, originals, strict=True):
         assert report.blocks[original].text == block.text
         assert report.blocks[original].repeat is None
-    assert list(deduper.check(content, page="horn").repeats) == list(report.repeats)
+    again = deduper.check(content, page="horn")
+    assert [
+        (block.position, block.repeat.original.position, block.repeat.original.seen)
+        for block in again.repeats
+        if block.repeat
+    ] == [
+        (block.position, block.repeat.original.position, block.repeat.original.seen)
+        for block in report.repeats
+        if block.repeat
+    ]
     other = deduper.check(content, page="copy")
     assert len(other.repeats) == len(other.blocks) - other.skipped
     assert {b.repeat.original.page for b in other.repeats if b.repeat} == {"horn"}
