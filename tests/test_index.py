@@ -177,6 +177,26 @@ def test_checking_again_is_idempotent(open_deduper: Open) -> None:
     assert [f[1] for f in facts(first)] == ["exact", "near"]
 
 
+def test_checking_again_repeats_the_same_original(open_deduper: Open) -> None:
+    """What a page repeated it repeats when it is checked again, though a more similar one came."""
+    words = [f"word{n}" for n in range(26)]
+    first = " ".join(words[:20])
+    second = " ".join([*words[20:25], *words[5:20]])
+    third = " ".join([*words[20:25], *words[5:17], "the", "very", "end"])
+    deduper = open_deduper()
+    for name, text in (("a", first), ("b", second), ("c", third)):
+        deduper.check(text, page=name)
+    (found,) = deduper.check(second, page="b").repeats
+    assert found.repeat is not None
+    assert (found.repeat.original.page, found.repeat.original.seen) == ("a", 1)
+    (other,) = deduper.check(second, page="new").repeats
+    assert other.repeat is not None
+    assert other.repeat.original.page == "c"
+    # Blocks that the page did not have before are judged like any others.
+    later = deduper.check(page_of(second, third), page="b").repeats
+    assert [block.repeat.original.page for block in later if block.repeat] == ["a", "c"]
+
+
 def test_seen_and_pages_count(open_deduper: Open) -> None:
     """`seen` counts repeats and `pages` counts distinct pages, each page once."""
     deduper = open_deduper()

@@ -15,6 +15,8 @@ from test_sketch import sketch
 
 from dedup.bands import Bands
 from dedup.index.changes import Originals, added_originals, added_values
+from dedup.index.job import NOTHING_HELD
+from dedup.index.tables import REPEAT_ENTRY
 from dedup.kernel import reference
 from dedup.minhash import MinHashes, band_keys
 from dedup.settings import Settings
@@ -49,7 +51,13 @@ def empty_columns() -> tuple[Any, ...]:
 
 
 def check(
-    module: Any, columns: Any, overlay: Any, chosen: Sketches, page: int, now: int
+    module: Any,
+    columns: Any,
+    overlay: Any,
+    chosen: Sketches,
+    page: int,
+    now: int,
+    held: Any = NOTHING_HELD,
 ) -> list[Any]:
     """check_blocks of one page; all outputs."""
     n = len(chosen)
@@ -70,7 +78,8 @@ def check(
     )
     place = (np.array([0, n]), np.array([page], np.uint32))
     arguments = (now, now - DURATION, 5, overlay is not None, rule_of(Settings()))
-    module.check_blocks(columns, overlay, batch, *place, *arguments, *out)
+    held = np.unique(held & ~REPEAT_ENTRY)
+    module.check_blocks(columns, overlay, batch, *place, held, *arguments, *out)
     return out
 
 
@@ -98,7 +107,8 @@ class Twins(RuleBasedStateMachine):
             if old is not None:
                 module.withdraw_page(columns, old, page)
             if turn < 2:
-                results.append(check(module, columns, None, chosen, page, self.now))
+                held = NOTHING_HELD if old is None else old
+                results.append(check(module, columns, None, chosen, page, self.now, held))
             else:
                 entries = results[0][4]
                 rows = np.flatnonzero((entries >= first_free) & (entries < 0x80000000))

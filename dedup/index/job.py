@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup import kernel
-from dedup.index.tables import Tables
+from dedup.index.tables import REPEAT_ENTRY, Tables
 from dedup.kernel.kinds import VerdictKind
 from dedup.settings import Settings
 from dedup.sketch import Sketches
 from dedup.verdict import Verdicts, rule_of
+
+NOTHING_HELD = np.zeros(0, dtype=np.uint32)
 
 
 class Job:
@@ -45,9 +47,17 @@ class Job:
         self.entries = np.empty(n, dtype=np.uint32)
 
     def run(
-        self, tables: Tables, overlay: Tables | None, first: int, numbers: list[int]
+        self,
+        tables: Tables,
+        overlay: Tables | None,
+        first: int,
+        numbers: list[int],
+        held: npt.NDArray[np.uint32] = NOTHING_HELD,
     ) -> tuple[npt.NDArray[np.uint32], list[int]]:
-        """Judge the pages from `first` on; returns their entries and how many each page has."""
+        """Judge the pages from `first` on; returns their entries and how many each page has.
+
+        `held` are the entries that the page, one alone, had before.
+        """
         span = self.bounds[first : first + len(numbers) + 1]
         kernel.check_blocks(
             tables.columns,
@@ -55,6 +65,7 @@ class Job:
             self.batch,
             span,
             np.array(numbers, dtype=np.uint32),
+            np.unique(held & ~REPEAT_ENTRY),
             self.now,
             self.before,
             self.min_words,

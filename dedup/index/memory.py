@@ -30,7 +30,7 @@ from dedup.index.changes import (
     gather,
     slice_originals,
 )
-from dedup.index.job import Job, judged_entries
+from dedup.index.job import NOTHING_HELD, Job, judged_entries
 from dedup.index.memory_reading import most_repeated, page_entry
 from dedup.index.page_log import PageLog
 from dedup.index.tables import (
@@ -112,7 +112,9 @@ class MemoryIndex:
             self._sweep_where_due(now)
             self._tables.reserve(sketches)
             first_free = self._used_units
-            self._each_run(pages, now, lambda at, numbers: job.run(self._tables, None, at, numbers))
+            self._each_run(
+                pages, now, lambda at, numbers, held: job.run(self._tables, None, at, numbers, held)
+            )
             names = self._name_pages(job)
             if self.journal is not None:
                 rows = np.flatnonzero(_is_added(job.entries, first_free))
@@ -159,7 +161,9 @@ class MemoryIndex:
         with self._lock:
             self._tables.make_room(np.full(len(values), 2 * values.shape[1]), keys.size)
 
-            def add(at: int, numbers: list[int]) -> tuple[npt.NDArray[np.uint32], list[int]]:
+            def add(
+                at: int, numbers: list[int], _held: npt.NDArray[np.uint32]
+            ) -> tuple[npt.NDArray[np.uint32], list[int]]:
                 span = bounds[at : at + len(numbers) + 1]
                 places = np.array(numbers, dtype=np.uint32)
                 kernel.add_values(self._tables.columns, values, keys, span, places, now, entries)
@@ -314,27 +318,31 @@ class MemoryIndex:
         self,
         pages: Sequence[str],
         now: int,
-        act: Callable[[int, list[int]], tuple[npt.NDArray[np.uint32], list[int]]],
+        act: Callable[
+            [int, list[int], npt.NDArray[np.uint32]], tuple[npt.NDArray[np.uint32], list[int]]
+        ],
     ) -> None:
         """Go through pages: those that the index does not know together, each other one alone.
 
         Args:
             pages: their ids.
             now: seconds since 1970.
-            act: gets the place of the first page of a run and the numbers of its pages; what they
-                counted before was taken back. Gives their entries, and how many each has.
+            act: gets the place of the first page of a run, the numbers of its pages, and the
+                entries that they had before; what they counted was taken back. Gives their entries,
+                and how many each has.
         """
         at = 0
         while at < len(pages):
             known = self._log.numbers.get(pages[at])
             if known is None:
                 numbers = self._number_fresh(pages, at)
-                self._log.write(numbers, *act(at, numbers), now)
+                self._log.write(numbers, *act(at, numbers, NOTHING_HELD), now)
             else:
                 numbers = [known]
                 held = self._log.of(known).copy()
                 kernel.withdraw_page(self._tables.columns, held, known)
-                self._log.write(numbers, *act(at, numbers), now)
+                before = held if self._settings.expire_after is None else NOTHING_HELD
+                self._log.write(numbers, *act(at, numbers, before), now)
                 kernel.release_unclaimed(self._tables.columns, held, known)
             at += len(numbers)
 
@@ -348,7 +356,9 @@ class MemoryIndex:
         if before[-1] != len(added.tokens):
             raise ValueError("entries and originals are not of one index")
 
-        def act(at: int, numbers: list[int]) -> tuple[npt.NDArray[np.uint32], list[int]]:
+        def act(
+            at: int, numbers: list[int], _held: npt.NDArray[np.uint32]
+        ) -> tuple[npt.NDArray[np.uint32], list[int]]:
             span = bounds[at : at + len(numbers) + 1]
             first, last = int(span[0]), int(span[-1])
             kernel.apply_entries(

@@ -117,6 +117,8 @@ class RedisDecisions(RedisReading):
             for page, held in zip(on_pages, page_replies, strict=True):
                 if held not in (b"", b"-") and page not in states:
                     states[page] = PageState(page, layout.read_entries(held), is_known=True)
+                    if look or batch.call.expire:  # see `Index.check`
+                        states[page].held.clear()
             for at, answer in zip(undecided.tolist(), candidates, strict=True):
                 row = int(part[at])
                 page = int(batch.page_of[row])

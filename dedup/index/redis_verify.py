@@ -28,6 +28,7 @@ Outcome: TypeAlias = tuple[int, float, float]
 """Kind, similarity and containment of a block and an original."""
 
 NOTHING: Outcome = (VerdictKind.NEW, 0.0, 0.0)
+REPEATS = {VerdictKind.NEAR, VerdictKind.EXCERPT}
 
 
 class _Locals:
@@ -113,14 +114,19 @@ def _find_similar(
     """Settle a block by the best of its candidates, or as new."""
     best = NOTHING
     best_stored = best_local = None
+    best_held = False
     for number, outcome in stored:
-        if _is_better(outcome, best) and state.sees(number):
-            best, best_stored = outcome, number
+        # A page that is checked again repeats what it repeated, even where something more similar
+        # has come since.
+        held = outcome[0] in REPEATS and number in state.held
+        is_first = held == best_held and _is_better(outcome, best)
+        if (held > best_held or is_first) and state.sees(number):
+            best, best_stored, best_held = outcome, number, held
     shared = Counter(number for key in fields[1:] for number in local.under(key))
     numbers = sorted(shared | Counter(local.under(fields[0])))
     for number in numbers:
         outcome = _judge_local(batch, settled.row, local.settled[number].row, shared[number])
-        if _is_better(outcome, best):
+        if not best_held and _is_better(outcome, best):
             best, best_stored, best_local = outcome, None, number
     settled.kind, settled.similarity, settled.containment = best
     if best_stored is not None:

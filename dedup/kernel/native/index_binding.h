@@ -106,13 +106,13 @@ static int take_index(buffers *b, block_index *x, PyObject *columns) {
 }
 
 static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) {
-    PyObject *o[11], *batch[6];
+    PyObject *o[12], *batch[6];
     unsigned int now, before;
     int min_words, lookup;
     buffers held = {.count = 0};
     block_index x, second, *overlay = NULL;
-    if (!PyArg_ParseTuple(args, "OOOOOIIipOOOOOO", o, o + 1, o + 2, o + 3, o + 4, &now, &before, &min_words, &lookup,
-                          o + 5, o + 6, o + 7, o + 8, o + 9, o + 10))
+    if (!PyArg_ParseTuple(args, "OOOOOOIIipOOOOOO", o, o + 1, o + 2, o + 3, o + 4, o + 11, &now, &before, &min_words,
+                          &lookup, o + 5, o + 6, o + 7, o + 8, o + 9, o + 10))
         return NULL;
     if (!PyArg_ParseTuple(o[2], "OOOOOO", batch, batch + 1, batch + 2, batch + 3, batch + 4, batch + 5))
         return NULL;
@@ -129,6 +129,7 @@ static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) 
     TAKE(values, batch[5], u32, 0);
     TAKE(page_bounds, o[3], i64, 0);
     TAKE(pages, o[4], u32, 0);
+    TAKE(held_before, o[11], u32, 0);
     TAKE(rule, o[5], double, 0);
     TAKE(kinds, o[6], u8, 1);
     TAKE(similarity, o[7], double, 1);
@@ -162,7 +163,7 @@ static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) 
     verdict_rule r = {rule[0], rule[1], rule[2], rule[3], rule[4], rule[5]};
     enum { AHEAD = 6 };
     for (Py_ssize_t p = 0; p < pages_n && memory; p++) {
-        page_check check = {pages[p], now, before, lookup};
+        page_check check = {pages[p], now, before, lookup, held_before, (size_t)held_before_n};
         for (i64 i = page_bounds[p]; i < page_bounds[p + 1]; i++) {
             if (i + AHEAD < last) {
                 i64 j = i + AHEAD;
@@ -225,7 +226,7 @@ static PyObject *kernel_add_values(PyObject *Py_UNUSED(self), PyObject *args) {
     REQUIRE(x.state[POSTINGS] + added * (i64)key_count < (i64)x.slots, "the posting table");
     Py_BEGIN_ALLOW_THREADS;
     for (Py_ssize_t p = 0; p < pages_n; p++) {
-        page_check check = {pages[p], now, 0, 0};
+        page_check check = {pages[p], now, 0, 0, NULL, 0};
         for (i64 i = page_bounds[p]; i < page_bounds[p + 1]; i++) {
             block_view block = {0, 0, NULL, 0, keys + (size_t)i * key_count, key_count,
                                 values + (size_t)i * value_count, value_count, (u32)(i - page_bounds[p])};
@@ -276,7 +277,7 @@ static PyObject *kernel_apply_entries(PyObject *Py_UNUSED(self), PyObject *args)
                              (size_t)tokens_n, 0};
     Py_BEGIN_ALLOW_THREADS;
     for (Py_ssize_t p = 0; p < pages_n && possible; p++) {
-        page_check check = {pages[p], now, before, 0};
+        page_check check = {pages[p], now, before, 0, NULL, 0};
         i64 first = page_bounds[p];
         possible = apply_entries(&x, &added, entries + first, (size_t)(page_bounds[p + 1] - first), &check);
     }

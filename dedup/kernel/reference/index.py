@@ -41,7 +41,7 @@ def _check_block(
 ) -> tuple[Finding, int]:
     """Judge one block, add it where it is new, count it where it repeats."""
     target = overlay or index
-    local = check._replace(lookup=False)
+    local = check._replace(lookup=False, held=frozenset())
     finding = Finding(Verdict(VerdictKind.NEW, 0.0, 0.0))
     home, exact = index, index.find_exact(block, check)
     if exact is None and overlay:
@@ -70,6 +70,7 @@ def check_blocks(
     batch: Batch,
     page_bounds: npt.NDArray[np.int64],
     pages: npt.NDArray[np.uint32],
+    held: npt.NDArray[np.uint32],
     now: int,
     before: int,
     min_words: int,
@@ -90,6 +91,8 @@ def check_blocks(
             their MinHash values, for originals that have nothing else (k = 0: none has).
         page_bounds: int64[p + 1], where each page's blocks start and end.
         pages: uint32[p], the pages' numbers; a page that the index knows was withdrawn before.
+        held: uint32, ascending: the originals that the page (one alone) owned or repeated when it
+            was checked before. What a block repeats among these goes before what has come since.
         now: seconds since 1970.
         before: originals last seen earlier have expired, as if they were not there (0: none have).
         min_words: blocks with fewer tokens are skipped.
@@ -108,7 +111,7 @@ def check_blocks(
     values, rows = Rule(*rule.tolist()), details.reshape(-1, 6)
     bounds = page_bounds.tolist()
     for page, first, last in zip(pages.tolist(), bounds, bounds[1:], strict=False):
-        check = PageCheck(page, now, before, lookup)
+        check = PageCheck(page, now, before, lookup, frozenset(held.tolist()))
         for i in range(first, last):
             trace = traces[slice(*trace_spans.reshape(-1, 2)[i])].tolist()
             kinds[i], similarity[i], containment[i], entries[i] = VerdictKind.SKIPPED, 0, 0, 0

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from dedup.kernel.kinds import VerdictKind
 from dedup.kernel.reference.judge import Rule, Verdict, estimate_pair, is_better, judge_pair
 
 POSTINGS_PER_KEY = 4
@@ -80,6 +81,7 @@ class PageCheck(NamedTuple):
     now: int
     before: int
     lookup: bool
+    held: frozenset[int] = frozenset()
 
 
 @dataclass
@@ -89,6 +91,7 @@ class Finding:
     verdict: Verdict
     original: int | None = None
     index: Index | None = None
+    held: bool = False
 
 
 class Index:
@@ -180,7 +183,11 @@ class Index:
         return None
 
     def improve(self, finding: Finding, block: Block, check: PageCheck, rule: Rule) -> None:
-        """Improve a finding by the originals that share a key with the block."""
+        """Improve a finding by the originals that share a key with the block.
+
+        A page that is checked again repeats what it repeated, even where something more similar has
+        come since.
+        """
         for original in sorted({o for key in block.keys for o in self.holders(key_tag(key))}):
             if not self.is_visible(original, check):
                 continue
@@ -190,8 +197,12 @@ class Index:
                 verdict = estimate_pair(rule, block.values, self.values(original))
             else:
                 continue
-            if is_better(verdict, finding.verdict):
+            is_repeat = verdict.kind not in {VerdictKind.NEW, VerdictKind.EXTENSION}
+            held = is_repeat and original in check.held
+            is_first = held == finding.held and is_better(verdict, finding.verdict)
+            if held > finding.held or is_first:
                 finding.verdict, finding.original, finding.index = verdict, original, self
+                finding.held = held
 
     def add_original(self, block: Block, check: PageCheck) -> int:
         """Add an original with its trace, or its values where it has none; the caller made room."""
