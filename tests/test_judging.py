@@ -7,7 +7,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -176,12 +176,12 @@ def test_reading_is_lazy() -> None:
 
 def workers() -> list[psutil.Process]:
     """The worker processes: what the server that starts them has started, and runs."""
-    found = psutil.Process().children(recursive=True)
-    return [
-        process
-        for process in found
-        if process.ppid() != os.getpid() and process.status() != psutil.STATUS_ZOMBIE
-    ]
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it may end while it is looked at
+            if process.ppid() != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
 def test_nothing_is_left_behind() -> None:
@@ -226,8 +226,13 @@ def test_workers_end_with_a_run_that_is_killed(tmp_path: Path) -> None:
     found = wait_until(all_of_them)
     process.kill()
     process.communicate()
-    gone = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-    wait_until(lambda: not any(one.is_running() and one.status() not in gone for one in found))
+
+    def runs(one: psutil.Process) -> bool:
+        with suppress(psutil.NoSuchProcess):
+            return one.is_running() and one.status() != psutil.STATUS_ZOMBIE
+        return False
+
+    wait_until(lambda: not any(map(runs, found)))
 
 
 def test_packed_texts() -> None:
