@@ -138,11 +138,11 @@ def findings_of(report: Report, wanted: Wanted = EVERYTHING) -> Findings:
     """What was found on a page."""
     if report.error is not None:
         return Findings(report.page, error=str(report.error))
-    unique_text = report.unique_text
+    rest = unique_text = report.unique_text
     source = report.source
     if source is None or not len(source):
         kept = unique_text if wanted.unique_text else None
-        return Findings(report.page, characters=len(unique_text), unique_text=kept)
+        return Findings(report.page, characters=len(rest), unique_text=kept)
     every = report.matches(report.repeat_positions)
     told = [match for match in every if match in wanted]
     extensions = report.matches(report.extension_positions)
@@ -154,7 +154,7 @@ def findings_of(report: Report, wanted: Wanted = EVERYTHING) -> Findings:
         page=report.page,
         blocks=len(source),
         skipped=report.skipped,
-        characters=sum(len(texts[match.position]) for match in every) + len(report.unique_text),
+        characters=sum(len(texts[match.position]) for match in every) + len(rest),
         repeats=tuple(_finding(source, texts, lines, match) for match in told),
         extensions=tuple(_finding(source, texts, lines, match) for match in extensions),
         texts=PackedTexts.of(texts),
