@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import click
 
+from dedup.files import write_whole
+
 LONGEST = 180
 """Bytes of one part of a path: file systems allow 255, and a suffix follows."""
 PACKED = (".gz", ".bz2", ".xz", ".zst")
@@ -60,12 +62,7 @@ class UniqueTexts:
             name = str(path.with_name(f"{path.stem}~{number}{path.suffix}"))
         target = self._folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{os.getpid()}.tmp")
-        try:
-            temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(target, text.encode("utf-8", "backslashreplace"))
 
 
 def file_name(page: str) -> str:

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from dedup.errors import InputError
+from dedup.files import write_whole
 from dedup.findings import Findings
 from dedup.reports.columns import printable
 from dedup.reports.json import dump
@@ -73,12 +74,7 @@ class Baseline:
         """Write the repeats of this run in place of the known ones; returns how many texts."""
         lines = [dump(name) + b": " + dump(text) for name, text in sorted(self._found.items())]
         content = b'{"version": %d, "repeats": {\n' % VERSION + b",\n".join(lines) + b"\n}}\n"
-        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
-        try:
-            temporary.write_bytes(content)
-            temporary.replace(self._path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(self._path, content)
         return len(lines)
 
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 
-from dedup.findings import Findings
 from dedup.reports.columns import cut, cut_start, printable
 from dedup.reports.model import Group, Place, Summary, Totals
 from dedup.reports.result import Result
-from dedup.reports.text import MEMBERS, QUOTE, Look
+from dedup.reports.text import MEMBERS, QUOTE, Look, TextReport
 from dedup.reports.wording import NO_SITE, counted, details, headline, measure, percent, spot
 
 WIDEST = 160
@@ -29,20 +28,12 @@ TITLES = {
 }
 
 
-class MarkdownReport:
+class MarkdownReport(TextReport):
     """The report for comments and wikis, written when all is decided."""
 
-    def __init__(self, write: Callable[[str], object], look: Look | None = None) -> None:
-        self._write = write
-        self._look = look or Look()
-
-    def page(self, found: Findings) -> None:
-        """Nothing yet: the totals come first."""
-
-    def finish(self, result: Result) -> None:
-        """Write the report."""
-        for line in lines(result, self._look):
-            self._write(line + "\n")
+    def lines(self, result: Result, look: Look) -> Iterator[str]:
+        """The report, line by line."""
+        return lines(result, look)
 
 
 def lines(result: Result, look: Look) -> Iterator[str]:

@@ -88,8 +88,12 @@ class TextReport:
 
     def finish(self, result: Result) -> None:
         """Write the report."""
-        for line in lines(result, self._look):
+        for line in self.lines(result, self._look):
             self._write(line + "\n")
+
+    def lines(self, result: Result, look: Look) -> Iterator[str]:
+        """The report, line by line."""
+        return lines(result, look)
 
 
 def lines(result: Result, look: Look) -> Iterator[str]:
