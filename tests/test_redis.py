@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import multiprocessing
 import random
+import threading
 import uuid
 from typing import Any
 
@@ -28,8 +29,9 @@ from dedup import (
 )
 from dedup.index import redis_layout, redis_reading
 from dedup.index.redis import RedisIndex
-from dedup.index.redis_calls import Command
+from dedup.index.redis_calls import Command, Talk
 from dedup.index.redis_decisions import RedisDecisions
+from dedup.index.redis_line import Line
 from dedup.pages import PageBatch
 from dedup.settings import Settings
 from dedup.verdict import is_repeat
@@ -54,6 +56,7 @@ def few_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Buckets split early, and few keys go in a call, so that short tests meet both."""
     monkeypatch.setattr(redis_layout, "FULLEST_BUCKET", 1)
     monkeypatch.setattr(redis_layout, "MOST_POSTINGS", 60)
+    monkeypatch.setattr(redis_layout, "MOST_WATCHED", 60)
 
 
 def keys_of(url: str, namespace: str) -> dict[bytes, int]:
@@ -201,7 +204,8 @@ class Worker:
         self._run(decisions.open())
         batch = PageBatch(pages)
         self._steps = decisions.check(batch.sketches, batch.names, batch.bounds, 7)
-        self._commands: list[Command] | None = next(self._steps)
+        self._line = Line(index._client, threading.Lock())
+        self._commands: list[Command] | Talk | None = next(self._steps)
         self.result: Any = None
 
     def _run(self, steps: Any) -> None:
@@ -213,15 +217,27 @@ class Worker:
                 commands = []
 
     def step(self, times: int = 1) -> bool:
-        """Send what is due, so many times over, as a client that retries does. False: done."""
+        """Send what is due, so many times over, as a client that retries does. False: done.
+
+        Of a transaction, which is never sent twice, the reply is lost instead.
+        """
         if self._commands is None:
             return False
-        for _ in range(times):
-            replies = [self._index._run(command) for command in self._commands]
+        replies: list[Any] | None
+        if isinstance(self._commands, Talk):
+            replies = self._line.talk(self._commands.commands)
+            if times > 1:
+                self._line.hang_up(broken=True)
+                replies = None
+        else:
+            self._line.hang_up()
+            for _ in range(times):
+                replies = [self._index._run(command) for command in self._commands]
         try:
             self._commands = self._steps.send(replies)
         except StopIteration as stop:
             self._commands, self.result = None, stop.value
+            self._line.hang_up()
         return True
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup.errors import IndexFailure, IndexWarning, SettingsError
-from dedup.index.redis_calls import Command, Steps
+from dedup.index.redis_calls import Command, Steps, Talk
 from dedup.index.redis_decisions import RedisDecisions
 from dedup.index.redis_layout import Names, script
 from dedup.model import Original, PageEntry, Stats
@@ -44,6 +45,7 @@ try:
     )
 
     from dedup.index.redis_connect import all_clients, connect, connect_async
+    from dedup.index.redis_line import AsyncLine, Line
 except ImportError as error:
     raise SettingsError("an index in Redis needs its client: pip install 'dedup[redis]'") from error
 
@@ -107,6 +109,7 @@ class RedisIndex(_Opened):
 
     def __init__(self, url: str, namespace: str, settings: Settings) -> None:
         super().__init__(url, namespace, settings)
+        self._lock = threading.Lock()
         with _translated(self._where):
             self._client = connect(url)
         self._do(self._decisions.open())
@@ -157,15 +160,22 @@ class RedisIndex(_Opened):
 
     def _do(self, steps: Steps[T]) -> T:
         """Run an operation to its end."""
+        line = Line(self._client, self._lock)
         try:
-            commands = next(steps)
+            step = next(steps)
             while True:
+                if isinstance(step, Talk):
+                    step = steps.send(line.talk(step.commands))
+                    continue
+                line.hang_up()
                 with _translated(self._where):
-                    replies = [self._run(command) for command in commands]
-                commands = steps.send(replies)
+                    replies = [self._run(command) for command in step]
+                step = steps.send(replies)
         except StopIteration as stop:
             result: T = stop.value
             return result
+        finally:
+            line.hang_up()
 
     def _run(self, command: Command) -> Any:
         """Run one command, with the script's source where the server does not have it yet."""
@@ -182,6 +192,7 @@ class AsyncRedisIndex(_Opened):
         super().__init__(url, namespace, settings)
         self._client: Any = None
         self._opening = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def check(
         self, sketches: Sketches, pages: Sequence[str], bounds: npt.NDArray[np.int64], now: int
@@ -237,15 +248,22 @@ class AsyncRedisIndex(_Opened):
         return await self._drive(steps)
 
     async def _drive(self, steps: Steps[T]) -> T:
+        line = AsyncLine(self._client, self._lock)
         try:
-            commands = next(steps)
+            step = next(steps)
             while True:
+                if isinstance(step, Talk):
+                    step = steps.send(await line.talk(step.commands))
+                    continue
+                await line.hang_up()
                 with _translated(self._where):
-                    replies = [await self._run(command) for command in commands]
-                commands = steps.send(replies)
+                    replies = [await self._run(command) for command in step]
+                step = steps.send(replies)
         except StopIteration as stop:
             result: T = stop.value
             return result
+        finally:
+            await line.hang_up()
 
     async def _run(self, command: Command) -> Any:
         """Run one command, with the script's source where the server does not have it yet."""

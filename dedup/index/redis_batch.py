@@ -180,6 +180,7 @@ class Batch:
         self._packed_bodies, self._body_bounds = self.bodies.pack(
             sketches, self._judged, positions, fields, self._field_bounds
         )
+        self._body_starts: list[int] = self._body_bounds.tolist()
         self._heads = np.empty(n, dtype=layout.BLOCK_HEAD)
         self._heads["postings"], self._heads["length"] = counts, np.diff(self._body_bounds)
 
@@ -199,11 +200,14 @@ class Batch:
         first, last = self._bounds[pages.start], self._bounds[pages.stop]
         return int(self._field_bounds[last] - self._field_bounds[first])
 
-    def group_end(self, first: int) -> int:
-        """The end of the longest run of different pages from `first` on that fits one call."""
+    def group_end(self, first: int, most: int) -> int:
+        """The end of the longest run of different pages from `first` on that has no more postings.
+
+        One page at least.
+        """
         names: set[str] = set()
         for page in range(first, len(self.names)):
-            is_full = self.postings(range(first, page + 1)) > layout.MOST_POSTINGS
+            is_full = self.postings(range(first, page + 1)) > most
             if (is_full and page > first) or self.names[page] in names:
                 return page
             names.add(self.names[page])
@@ -222,9 +226,21 @@ class Batch:
         """What a block's postings are made of: its fingerprint's low half, and its keys."""
         return self._fields[self._field_bounds[row] : self._field_bounds[row + 1]]
 
+    def fields_of(self, pages: range) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+        """The fields of all judged blocks of these pages, and how many each has."""
+        rows = self.rows(pages)
+        bounds = self._field_bounds
+        first, last = self._bounds[pages.start], self._bounds[pages.stop]
+        return self._fields[bounds[first] : bounds[last]].copy(), bounds[rows + 1] - bounds[rows]
+
     def body(self, row: int) -> bytes:
         """A block's body, as it is stored."""
         return self._packed_bodies[self._body_bounds[row] : self._body_bounds[row + 1]]
+
+    def bodies_of(self, rows: Sequence[int]) -> list[bytes]:
+        """The bodies of some blocks."""
+        bounds, packed = self._body_starts, self._packed_bodies
+        return [packed[bounds[row] : bounds[row + 1]] for row in rows]
 
     def trace(self, row: int) -> npt.NDArray[np.uint16]:
         """A block's trace."""

@@ -103,6 +103,13 @@ class Bodies:
             trace = np.frombuffer(body[HEAD_BYTES + SIGNATURE_BYTES :], "<u2")
         return Body(position & ~REPETITIVE, fingerprint, trace, fields, text)
 
+    def trace(self, body: bytes) -> npt.NDArray[np.uint16]:
+        """The trace in a body."""
+        if self._keep == "text":
+            (tokens,) = struct.unpack_from("<I", body, HEAD_BYTES)
+            return np.frombuffer(body, "<u2", tokens, HEAD_BYTES + 4)
+        return np.frombuffer(body, "<u2", offset=HEAD_BYTES + SIGNATURE_BYTES)
+
     def fields(self, bodies: list[Body]) -> list[npt.NDArray[np.uint64]]:
         """What the postings of originals are made of, from their bodies: the fingerprint first."""
         if not self.are_verified:

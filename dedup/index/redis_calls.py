@@ -33,7 +33,17 @@ class Command(NamedTuple):
     arguments: list[bytes | int | str]
 
 
-Steps: TypeAlias = Generator[list[Command], list[Any], T]
+class Talk(NamedTuple):
+    """Plain commands, packed, sent together on a connection that stays the same from one talk to the next.
+
+    What each gave is the reply, errors among them; or None: there is no such connection, or it was
+    lost. It ends with the operation, or with the next ordinary command.
+    """
+
+    commands: list[bytes]
+
+
+Steps: TypeAlias = Generator[list[Command] | Talk, Any, T]
 
 
 class RedisCalls:

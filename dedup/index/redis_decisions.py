@@ -24,6 +24,7 @@ from dedup.index.redis_calls import MOST_TRIES, Steps
 from dedup.index.redis_layout import Call, Entries, PageChange, PageMode
 from dedup.index.redis_reading import RedisReading
 from dedup.index.redis_verify import decide
+from dedup.index.redis_watched import Watched
 from dedup.settings import Settings
 from dedup.sketch import Sketches
 from dedup.verdict import Verdicts
@@ -41,6 +42,10 @@ class Release(NamedTuple):
 class RedisDecisions(RedisReading):
     """The operations of one index: what is sent, what follows from the replies."""
 
+    def __init__(self, url: str, namespace: str, settings: Settings) -> None:
+        super().__init__(url, namespace, settings)
+        self._watched = Watched(self._names)
+
     # ---- checking --------------------------------------------------------------------------------
 
     def check(
@@ -50,7 +55,11 @@ class RedisDecisions(RedisReading):
         batch = Batch(sketches, pages, bounds, now, self._settings, self._bodies)
         at = 0
         while at < len(pages):
-            at = yield from self._check_group(batch, range(at, batch.group_end(at)))
+            start = at
+            at = yield from self._watched.check(batch, start)
+            if at == start:
+                end = batch.group_end(at, layout.MOST_POSTINGS)
+                at = yield from self._check_group(batch, range(at, end))
         return batch.verdicts()
 
     def lookup(

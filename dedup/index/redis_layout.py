@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from importlib.resources import files
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,9 @@ Fuller ones are a little leaner, and slower, since scripts read and write them w
 MOST_POSTINGS = 1500
 """Postings of one call: some 150 blocks, which keep a server busy for a few milliseconds."""
 
+MOST_WATCHED = 3000
+"""Postings of one transaction, by plain commands: some 300 blocks."""
+
 CHUNK_ROOM = 4
 """Records in a chunk at most: an id is the chunk's number times this, plus the place in it. Larger
 chunks save some bytes a block, but scripts read them whole."""
@@ -38,11 +42,13 @@ LONGEST_NAME = 0xFFFF
 REPEAT_ENTRY = 0x80000000
 NO_OPERATION = bytes(8)
 FIELD_BYTES = 5
+POSTING_BYTES = FIELD_BYTES + 4
 PARTS = ("pages", "records", "counts", "postings")
 
 _CALL = struct.Struct("<IIBBBddd")
 _ORIGINAL = struct.Struct("<IIIIIH")
 _CHUNK = struct.Struct("<HII")
+_LENGTH, _START = struct.Struct("<H"), struct.Struct("<I")
 _SETTLED = struct.Struct("<HIBBIBHI")
 BLOCK_HEAD = np.dtype([("page", "<u2"), ("postings", "u1"), ("length", "<u4")])
 
@@ -108,8 +114,8 @@ def pack_fields(keys: npt.NDArray[np.uint64]) -> bytes:
     return rows[:, :FIELD_BYTES].tobytes()
 
 
-def pack_name(page: str) -> bytes:
-    """A page's id with its length.
+def encode_name(page: str) -> bytes:
+    """A page's id as it is kept.
 
     Raises:
         IndexFailure: it is longer than the layout can hold.
@@ -120,6 +126,12 @@ def pack_name(page: str) -> bytes:
             f"the page id {page[:40]!r}… has {len(name):,} bytes: an index in Redis takes ids of "
             f"up to {LONGEST_NAME:,}, use a hash of it"
         )
+    return name
+
+
+def pack_name(page: str) -> bytes:
+    """A page's id with its length, as `encode_name` has it."""
+    name = encode_name(page)
     return struct.pack("<H", len(name)) + name
 
 
@@ -229,6 +241,13 @@ def pack_withdrawals(counts: Iterable[tuple[int, int, int]]) -> bytes:
     return b"".join(struct.pack("<IIB", *count) for count in counts)
 
 
+def pack_chunk(page: bytes, now: int, bodies: Sequence[bytes]) -> bytes:
+    """A chunk of new records of a page (its id encoded), as scripts write it, too."""
+    starts = list(accumulate(map(len, bodies[:-1]), initial=0))
+    lead = _CHUNK.pack(len(page), now, now) + page
+    return lead + struct.pack(f"<B{len(bodies)}I", len(bodies), *starts) + b"".join(bodies)
+
+
 class Chunk(NamedTuple):
     """Some originals of one page.
 
@@ -254,6 +273,21 @@ def read_chunk(blob: bytes) -> Chunk:
     starts = [origin + start for (start,) in struct.iter_unpack("<I", blob[at + 1 : origin])]
     bodies = [blob[a:b] for a, b in zip(starts, [*starts[1:], len(blob)], strict=True)]
     return Chunk(page, first, last, bodies)
+
+
+def read_body(blob: bytes, place: int) -> bytes:
+    """What a chunk has of one original; empty: it is not there."""
+    (length,) = _LENGTH.unpack_from(blob)
+    count = blob[_CHUNK.size + length]
+    if place >= count:
+        return b""
+    starts = _CHUNK.size + length + 1
+    origin = starts + 4 * count
+    (start,) = _START.unpack_from(blob, starts + 4 * place)
+    if place + 1 == count:
+        return blob[origin + start :]
+    (stop,) = _START.unpack_from(blob, starts + 4 * (place + 1))
+    return blob[origin + start : origin + stop]
 
 
 def body_in(chunks: Mapping[int, Chunk], original: int) -> bytes:

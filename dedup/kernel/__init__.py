@@ -42,13 +42,16 @@ LEVEL: str = getattr(_implementation, "LEVEL", "python")
 if TYPE_CHECKING:
     from dedup.kernel.reference import (
         add_values,
+        append_postings,
         apply_entries,
         check_blocks,
+        find_postings,
         forward_records,
         judge,
         minhash,
         move_postings,
         normalise,
+        pack_words,
         release_expired,
         release_unclaimed,
         scan_lines,
@@ -60,13 +63,16 @@ if TYPE_CHECKING:
     )
 else:
     add_values = _implementation.add_values
+    append_postings = _implementation.append_postings
     apply_entries = _implementation.apply_entries
     check_blocks = _implementation.check_blocks
+    find_postings = _implementation.find_postings
     forward_records = _implementation.forward_records
     judge = _implementation.judge
     minhash = _implementation.minhash
     move_postings = _implementation.move_postings
     normalise = _implementation.normalise
+    pack_words = _implementation.pack_words
     release_expired = _implementation.release_expired
     release_unclaimed = _implementation.release_unclaimed
     scan_lines = _implementation.scan_lines
@@ -80,13 +86,16 @@ __all__ = [
     "LEVEL",
     "NAME",
     "add_values",
+    "append_postings",
     "apply_entries",
     "check_blocks",
+    "find_postings",
     "forward_records",
     "judge",
     "minhash",
     "move_postings",
     "normalise",
+    "pack_words",
     "release_expired",
     "release_unclaimed",
     "scan_lines",

@@ -5,6 +5,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "buckets_binding.h"
 #include "index_binding.h"
 #include "lines_binding.h"
 #include "texts_binding.h"
@@ -26,6 +27,9 @@ static PyMethodDef METHODS[] = {
     {"move_postings", kernel_move_postings, METH_VARARGS, NULL},
     {"forward_records", kernel_forward_records, METH_O, NULL},
     {"slide_records", kernel_slide_records, METH_O, NULL},
+    {"find_postings", kernel_find_postings, METH_VARARGS, NULL},
+    {"append_postings", kernel_append_postings, METH_VARARGS, NULL},
+    {"pack_words", kernel_pack_words, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

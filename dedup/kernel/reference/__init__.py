@@ -3,6 +3,7 @@
 Written to be checked against, and fast enough to work with where there is no compiler.
 """
 
+from dedup.kernel.reference.buckets import append_postings, find_postings, pack_words
 from dedup.kernel.reference.index import (
     add_values,
     apply_entries,
@@ -21,13 +22,16 @@ from dedup.kernel.reference.sketch import normalise, sketch, trace_keys
 
 __all__ = [
     "add_values",
+    "append_postings",
     "apply_entries",
     "check_blocks",
+    "find_postings",
     "forward_records",
     "judge",
     "minhash",
     "move_postings",
     "normalise",
+    "pack_words",
     "release_expired",
     "release_unclaimed",
     "scan_lines",

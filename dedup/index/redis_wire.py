@@ -1,0 +1,58 @@
+"""Commands as they go over the wire, packed: for those whose thousands of words take time.
+
+The Redis protocol (RESP): `*` and the number of words, then of each word `$`, its length and the
+word. The client library does the same, word by word. Knows nothing of an index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from dedup import kernel
+
+WORD_ROOM = 45
+NO_SPANS = np.zeros((0, 2), dtype=np.int64)
+
+Word: TypeAlias = bytes | int | str
+
+
+class Words(NamedTuple):
+    """Words of a command, packed."""
+
+    count: int
+    data: bytes
+
+
+def pack_words(words: Iterable[Word]) -> Words:
+    """A few words."""
+    parts = []
+    for word in words:
+        data = word if isinstance(word, bytes) else str(word).encode()
+        parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
+    return Words(len(parts), b"".join(parts))
+
+
+def pack_numbers(
+    numbers: npt.NDArray[np.int64],
+    values: npt.NDArray[np.uint8] | bytes = b"",
+    spans: npt.NDArray[np.int64] = NO_SPANS,
+) -> Words:
+    """Numbers, as words; or numbers and, in turn, `values[a:b]` of each span (int64[n, 2])."""
+    words = 2 if len(spans) else 1
+    room = WORD_ROOM * words * len(numbers)
+    if len(spans):
+        room += int((spans[:, 1] - spans[:, 0]).sum())
+    out = np.empty(room, dtype=np.uint8)
+    done = kernel.pack_words(numbers, values, spans, out)
+    return Words(words * len(numbers), out[:done].tobytes())
+
+
+def command(*words: Word, more: Iterable[Words] = ()) -> bytes:
+    """A command of these words, and the packed ones behind them."""
+    parts = [pack_words(words), *more]
+    count = sum(part.count for part in parts)
+    return b"".join([b"*%d\r\n" % count, *(part.data for part in parts)])
