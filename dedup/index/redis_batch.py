@@ -175,14 +175,10 @@ class Batch:
         fields = sketches.keys[np.maximum(sources, 0)] if len(own) else np.zeros(0, np.uint64)
         fields[starts[self._judged]] = sketches.fingerprints[self._judged, 0]
         self._fields, self._field_bounds = fields, np.concatenate(([0], ends))
-        self._packed_fields = layout.pack_fields(fields)
         positions = np.arange(n) - bounds[self.page_of]
-        self._packed_bodies, self._body_bounds = self.bodies.pack(
+        self._bodies = self.bodies.pack(
             sketches, self._judged, positions, fields, self._field_bounds
         )
-        self._body_starts: list[int] = self._body_bounds.tolist()
-        self._heads = np.empty(n, dtype=layout.BLOCK_HEAD)
-        self._heads["postings"], self._heads["length"] = counts, np.diff(self._body_bounds)
 
     # ---- rows ------------------------------------------------------------------------------------
 
@@ -235,12 +231,7 @@ class Batch:
 
     def body(self, row: int) -> bytes:
         """A block's body, as it is stored."""
-        return self._packed_bodies[self._body_bounds[row] : self._body_bounds[row + 1]]
-
-    def bodies_of(self, rows: Sequence[int]) -> list[bytes]:
-        """The bodies of some blocks."""
-        bounds, packed = self._body_starts, self._packed_bodies
-        return [packed[bounds[row] : bounds[row + 1]] for row in rows]
+        return self._bodies[row]
 
     def trace(self, row: int) -> npt.NDArray[np.uint16]:
         """A block's trace."""
@@ -255,18 +246,13 @@ class Batch:
         names = b"".join(layout.pack_name(self.names[page]) for page in pages)
         if len(rows) == 0:
             return [names, b"", b"", b""]
-        heads = self._heads[rows]
+        bodies = [self._bodies[row] for row in rows.tolist()]
+        heads = np.empty(len(rows), dtype=layout.BLOCK_HEAD)
         heads["page"] = np.searchsorted(np.asarray(pages), self.page_of[rows])
-        first, last = int(rows[0]), int(rows[-1]) + 1
-        size = layout.FIELD_BYTES
-        if self._before[last] - self._before[first] == len(rows):
-            bodies = self._packed_bodies[self._body_bounds[first] : self._body_bounds[last]]
-            start, stop = self._field_bounds[first], self._field_bounds[last]
-            postings = self._packed_fields[size * start : size * stop]
-        else:
-            bodies = b"".join(self.body(row) for row in rows.tolist())
-            postings = layout.pack_fields(np.concatenate([self.fields(row) for row in rows]))
-        return [names, heads.tobytes(), bodies, postings]
+        heads["postings"] = self._field_bounds[rows + 1] - self._field_bounds[rows]
+        heads["length"] = list(map(len, bodies))
+        postings = layout.pack_fields(np.concatenate([self.fields(row) for row in rows]))
+        return [names, heads.tobytes(), b"".join(bodies), postings]
 
     # ---- answers ---------------------------------------------------------------------------------
 

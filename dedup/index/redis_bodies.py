@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -67,23 +68,24 @@ class Bodies:
         positions: npt.NDArray[np.int64],
         fields: npt.NDArray[np.uint64],
         field_bounds: npt.NDArray[np.int64],
-    ) -> tuple[bytes, npt.NDArray[np.int64]]:
-        """Bodies of all judged blocks, back to back, and int64[n + 1] where each starts."""
+    ) -> list[bytes]:
+        """The body of each block; empty for those that are not judged."""
         heads = self._heads(sketches, positions)
-        if not self.are_signed:
-            return self._pack_one_by_one(sketches, judged, heads, fields, field_bounds)
-        # In units of 16 bits: so many of head and signature, then the trace.
-        lead = (HEAD_BYTES + SIGNATURE_BYTES) // 2
-        tokens = sketches.tokens * judged
-        ends = np.cumsum(tokens + lead * judged)
-        starts = ends - tokens
-        units = np.empty(int(ends[-1]) if len(ends) else 0, dtype="<u2")
-        own = np.arange(tokens.sum()) - np.repeat(np.cumsum(tokens) - tokens, tokens)
-        sources = np.repeat(sketches.trace_spans[:, 0], tokens) + own
-        units[np.repeat(starts, tokens) + own] = sketches.traces[sources]
-        leads = heads.view("<u2").reshape(-1, lead)[judged]
-        units[(starts[judged] - lead)[:, None] + np.arange(lead)] = leads
-        return units.tobytes(), np.concatenate(([0], 2 * ends))
+        size, packed = heads.itemsize, heads.tobytes()
+        traces = sketches.traces.astype("<u2", copy=False).tobytes()
+        bodies = [b""] * len(sketches)
+        rows = np.flatnonzero(judged)
+        spans = (2 * sketches.trace_spans[rows]).tolist()
+        for row, (start, stop) in zip(rows.tolist(), spans, strict=True):
+            if self._keep == "keys":
+                rest = pack_fields(fields[field_bounds[row] : field_bounds[row + 1]])
+            else:
+                rest = traces[start:stop]
+                if self._keep == "text":
+                    text = zlib.compress(sketches.text(row), 6)
+                    rest = struct.pack("<I", len(rest) // 2) + rest + text
+            bodies[row] = packed[size * row : size * row + size] + rest
+        return bodies
 
     def read(self, body: bytes) -> Body:
         """A body, taken apart."""
@@ -103,12 +105,23 @@ class Bodies:
             trace = np.frombuffer(body[HEAD_BYTES + SIGNATURE_BYTES :], "<u2")
         return Body(position & ~REPETITIVE, fingerprint, trace, fields, text)
 
-    def trace(self, body: bytes) -> npt.NDArray[np.uint16]:
-        """The trace in a body."""
+    def traces(
+        self, bodies: Sequence[bytes]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint16]]:
+        """The traces in some bodies: spans and values, back to back."""
         if self._keep == "text":
-            (tokens,) = struct.unpack_from("<I", body, HEAD_BYTES)
-            return np.frombuffer(body, "<u2", tokens, HEAD_BYTES + 4)
-        return np.frombuffer(body, "<u2", offset=HEAD_BYTES + SIGNATURE_BYTES)
+            start = HEAD_BYTES + 4
+            sizes = [struct.unpack_from("<I", body, HEAD_BYTES)[0] for body in bodies]
+            parts = [
+                body[start : start + 2 * size] for body, size in zip(bodies, sizes, strict=True)
+            ]
+        else:
+            parts = [body[HEAD_BYTES + SIGNATURE_BYTES :] for body in bodies]
+        bounds = np.zeros(len(parts) + 1, dtype=np.int64)
+        np.cumsum(list(map(len, parts)), out=bounds[1:])
+        bounds //= 2
+        values = np.frombuffer(b"".join(parts), dtype="<u2")
+        return np.stack((bounds[:-1], bounds[1:]), axis=1), values.astype(np.uint16, copy=False)
 
     def fields(self, bodies: list[Body]) -> list[npt.NDArray[np.uint64]]:
         """What the postings of originals are made of, from their bodies: the fingerprint first."""
@@ -144,25 +157,3 @@ class Bodies:
             repetitive = distinct - 2 < self.varied * (sketches.tokens - 1)
             heads["position"][repetitive] |= np.uint32(REPETITIVE)
         return heads
-
-    def _pack_one_by_one(
-        self,
-        sketches: Sketches,
-        judged: npt.NDArray[np.bool_],
-        heads: npt.NDArray[np.void],
-        fields: npt.NDArray[np.uint64],
-        field_bounds: npt.NDArray[np.int64],
-    ) -> tuple[bytes, npt.NDArray[np.int64]]:
-        parts, ends, size = [], [0], 0
-        for row, is_judged in enumerate(judged.tolist()):
-            if is_judged:
-                if self._keep == "keys":
-                    rest = pack_fields(fields[field_bounds[row] : field_bounds[row + 1]])
-                else:
-                    trace = sketches.trace(row)
-                    text = zlib.compress(sketches.text(row), 6)
-                    rest = struct.pack("<I", len(trace)) + trace.astype("<u2").tobytes() + text
-                parts.append(heads[row].tobytes() + rest)
-                size += len(parts[-1])
-            ends.append(size)
-        return b"".join(parts), np.array(ends, dtype=np.int64)

@@ -34,10 +34,10 @@ class Command(NamedTuple):
 
 
 class Talk(NamedTuple):
-    """Plain commands, packed, sent together on a connection that stays the same from one talk to the next.
+    """Plain commands, packed, on a connection that stays the same from one talk to the next.
 
-    What each gave is the reply, errors among them; or None: there is no such connection, or it was
-    lost. It ends with the operation, or with the next ordinary command.
+    They are sent together. What each gave is the reply, errors among them; or None: there is no
+    such connection, or it was lost. It ends with the operation, or with the next ordinary command.
     """
 
     commands: list[bytes]

@@ -54,7 +54,7 @@ class Line:
     def hang_up(self, *, broken: bool = False) -> None:
         """Let go of the connection."""
         connection, self._connection = self._connection, None
-        if connection is None:
+        if connection is None or self._pool is None:
             return
         try:
             if broken:
@@ -103,7 +103,7 @@ class AsyncLine:
     async def hang_up(self, *, broken: bool = False) -> None:
         """Let go of the connection."""
         connection, self._connection = self._connection, None
-        if connection is None:
+        if connection is None or self._pool is None:
             return
         try:
             if broken:

@@ -241,8 +241,8 @@ def _judge(
     kinds, similarity, containment = np.zeros(n, np.uint8), np.zeros(n), np.zeros(n)
     kernel.judge(
         rule,
-        *lay_out(traces),
-        *lay_out(others),
+        *_lay_out(traces),
+        *_lay_out(others),
         np.array(own, dtype=np.int64),
         np.array(other, dtype=np.int64),
         kinds,
@@ -252,7 +252,7 @@ def _judge(
     return list(zip(kinds.tolist(), similarity.tolist(), containment.tolist(), strict=True))
 
 
-def lay_out(
+def _lay_out(
     traces: Sequence[npt.NDArray[np.uint16]],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint16]]:
     """Spans and values of some traces, back to back."""

@@ -23,7 +23,7 @@ Word: TypeAlias = bytes | int | str
 class Words(NamedTuple):
     """Words of a command, packed."""
 
-    count: int
+    number: int
     data: bytes
 
 
@@ -54,5 +54,5 @@ def pack_numbers(
 def command(*words: Word, more: Iterable[Words] = ()) -> bytes:
     """A command of these words, and the packed ones behind them."""
     parts = [pack_words(words), *more]
-    count = sum(part.count for part in parts)
+    count = sum(part.number for part in parts)
     return b"".join([b"*%d\r\n" % count, *(part.data for part in parts)])
