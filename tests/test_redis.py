@@ -145,6 +145,18 @@ def test_a_page_that_needs_many_calls(url: str) -> None:
         shared.clear()
 
 
+@pytest.mark.usefixtures("few_fit")
+def test_a_large_page_repeats_what_it_repeated(valkey: str) -> None:
+    """A page that needs many calls is checked again, with something alike before: no change."""
+    rest = [LONG, A.replace("Monday", "Tuesday"), *(text for text, _ in many_pages(6, seed=3))]
+    with Deduper(valkey, namespace=uuid.uuid4().hex) as shared, Deduper() as local:
+        for blocks in (rest, [A, *rest]):
+            one, other = (each.check("\n\n".join(blocks), "p") for each in (shared, local))
+            assert facts(one) == facts(other)
+        assert one.blocks[2].repeat.kind == "excerpt"  # type: ignore[union-attr]
+        shared.clear()
+
+
 def edited(rng: random.Random, words: list[str], vocabulary: list[str]) -> list[str]:
     """Words with some replaced, cut out, or set around: similar by little or by much."""
     words = list(words)
@@ -190,6 +202,75 @@ def test_refuting_loses_nothing(valkey: str, options: dict[str, Any]) -> None:
             ]
         assert kinds >= {"near", "excerpt"}
         shared.clear()
+
+
+# ---- the quick way -------------------------------------------------------------------------------
+
+
+def calls_of(server: client.Redis, name: str) -> int:
+    """How often a server was asked for a command."""
+    return int(server.info("commandstats").get(f"cmdstat_{name}", {}).get("calls", 0))
+
+
+def test_new_pages_go_without_scripts(url: str) -> None:
+    """Pages that an index does not know are decided by the client; known ones go by the scripts."""
+    pages = many_pages(60)
+    with Deduper(url, namespace=uuid.uuid4().hex) as shared, client.Redis.from_url(url) as server:
+        server.config_resetstat()
+        first = list(shared.check_many(pages))
+        assert calls_of(server, "evalsha") + calls_of(server, "eval") == 0
+        assert calls_of(server, "exec") > 0
+        # A page that is known among new ones keeps none of them from the quick way.
+        mixed = [*many_pages(20, seed=2), pages[7], *many_pages(20, seed=5)]
+        again = list(shared.check_many((text, f"new {at}") for at, (text, _) in enumerate(mixed)))
+        assert calls_of(server, "evalsha") + calls_of(server, "eval") == 0
+        mixed = [(text, f"more {at}") for at, (text, _) in enumerate(mixed)]
+        mixed[20] = pages[7]
+        list(shared.check_many(mixed))
+        assert 0 < calls_of(server, "evalsha") + calls_of(server, "eval") < 5
+        assert len(first) + len(again) + 40 == shared.stats().pages
+        shared.clear()
+
+
+def test_a_server_without_transactions(redis_servers: Servers) -> None:
+    """Who may not watch keys has the scripts do everything, with the same verdicts."""
+    url = redis_servers.get("valkey", start_standalone).url
+    with client.Redis.from_url(url) as admin:
+        admin.execute_command(
+            "ACL", "SETUSER", "plain", "on", ">secret", "~*", "+@all", "-watch", "-multi"
+        )
+        plain = url.replace("redis://", "redis://plain:secret@")
+        pages = many_pages(40)
+        try:
+            with Deduper(plain, namespace=uuid.uuid4().hex) as shared, Deduper() as local:
+                for one, other in zip(
+                    shared.check_many(pages), local.check_many(pages), strict=True
+                ):
+                    assert facts(one) == facts(other)
+                shared.clear()
+        finally:
+            admin.execute_command("ACL", "DELUSER", "plain")
+
+
+def test_a_wrong_type_writes_nothing(valkey: str) -> None:
+    """A key of another type under one of the index's names is a clear error, and no half of a page.
+
+    So it is where transactions are quick, and where scripts do the work.
+    """
+    for part in ("pages0", "records0", "counts0", "postings0"):
+        namespace = uuid.uuid4().hex
+        with (
+            Deduper(valkey, namespace=namespace) as shared,
+            client.Redis.from_url(valkey) as server,
+        ):
+            name = f"dedup:{{{namespace}}}:{part}"
+            server.set(name, "something else")
+            before = keys_of(valkey, namespace)
+            with pytest.raises(IndexFailure, match="something else under the index's keys"):
+                shared.check(f"{A}\n\n{A}\n\n{B}", "p")
+            assert keys_of(valkey, namespace) == before
+            server.delete(name)
+            shared.clear()
 
 
 # ---- interleavings and retries -------------------------------------------------------------------

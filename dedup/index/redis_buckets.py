@@ -60,11 +60,12 @@ class Held:
         numbers: int64[b], ascending.
     """
 
-    def __init__(self, table: Buckets, keys: npt.NDArray[np.uint64]) -> None:
+    def __init__(self, table: Buckets, keys: npt.NDArray[np.uint64], *, growing: bool) -> None:
         self.table = table
         self._keys = keys
         # What may have to be split, if all are added.
-        next_split = np.arange(table.cursor, table.cursor + table.splits(len(keys)))
+        splits = table.splits(len(keys)) if growing else 0
+        next_split = np.arange(table.cursor, table.cursor + splits)
         asked = np.concatenate([table.numbers(keys), next_split])
         self.numbers, places = _distinct(asked)
         self._places, self._split_places = places[: len(keys)], places[len(keys) :]

@@ -74,6 +74,8 @@ class RedisDecisions(RedisReading):
         batch = Batch(sketches, pages, bounds, now, settings, self._bodies)
         for page in range(len(pages)):
             _, pending, states = yield from self._ask(batch, range(page, page + 1), look=True)
+            for state in states.values():  # a question is not about what was before
+                state.held.clear()
             for settled in decide(batch, pending, states):
                 if settled.found is not None:
                     batch.fill_settled(settled, settled.found)
@@ -126,7 +128,7 @@ class RedisDecisions(RedisReading):
             for page, held in zip(on_pages, page_replies, strict=True):
                 if held not in (b"", b"-") and page not in states:
                     states[page] = PageState(page, layout.read_entries(held), is_known=True)
-                    if look or batch.call.expire:  # see `Index.check`
+                    if batch.call.expire:  # see `Index.check`
                         states[page].held.clear()
             for at, answer in zip(undecided.tolist(), candidates, strict=True):
                 row = int(part[at])

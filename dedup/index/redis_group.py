@@ -33,16 +33,20 @@ class Head(NamedTuple):
 
     Attributes:
         parity: of the generation that is on.
+        began: when it began, in seconds since 1970.
         chunks: the next free one.
         buckets: the table of postings.
+        old_buckets: that of the generation before.
         pages: how many this generation has.
         originals: how many.
         repeats: how many of them were counted.
     """
 
     parity: int
+    began: int
     chunks: int
     buckets: Buckets
+    old_buckets: Buckets
     pages: int
     originals: int
     repeats: int
@@ -50,22 +54,24 @@ class Head(NamedTuple):
     @staticmethod
     def fields() -> list[str]:
         """What is to be read."""
-        return ["generation", "chunks", *(f"{name}{at}" for at in (0, 1) for name in _TOTALS)]
+        totals = [f"{name}{at}" for at in (0, 1) for name in _TOTALS]
+        return ["generation", "began", "chunks", *totals]
 
     @classmethod
     def read(cls, values: Sequence[bytes | None]) -> Head | None:
         """From the values of these fields; None: there is no index."""
         if values[0] is None:
             return None
-        generation, chunks, *totals = [int(value or 0) for value in values]
+        generation, began, chunks, *totals = [int(value or 0) for value in values]
+        both = totals[: len(_TOTALS)], totals[len(_TOTALS) :]
         parity = generation % 2
-        bits, cursor, postings, *others = totals[len(_TOTALS) * parity :][: len(_TOTALS)]
-        return cls(parity, chunks, Buckets(bits, cursor, postings), *others)
+        now, before = both[parity], both[1 - parity]
+        return cls(parity, began, chunks, Buckets(*now[:3]), Buckets(*before[:3]), *now[3:])
 
     def has_buckets_of(self, other: Head) -> bool:
         """Whether keys are in the same buckets."""
-        own, others = self.buckets, other.buckets
-        return (self.parity, own.bits, own.cursor) == (other.parity, others.bits, others.cursor)
+        mine = self.parity, self.buckets[:2], self.old_buckets[:2]
+        return mine == (other.parity, other.buckets[:2], other.old_buckets[:2])
 
     def changes(self) -> list[Word]:
         """Fields and values to write."""
@@ -98,7 +104,9 @@ class Group:
         self.firsts = np.cumsum(counts) - counts
         self.owners = np.repeat(np.arange(len(self.rows)), counts)
         """Of each posting, the place of its block in `rows`."""
-        self.held = Held(head.buckets, self.keys)
+        self.held = Held(head.buckets, self.keys, growing=True)
+        self.old = Held(head.old_buckets, self.keys, growing=False) if batch.call.expire else None
+        """What the generation before has, where originals expire."""
         self.counts = np.zeros(0, dtype=np.uint8)
         self.ids = np.zeros((0, IDS_PER_KEY), dtype=np.uint32)
         self.repeated_keys = np.zeros(0, dtype=np.int64)
@@ -120,6 +128,14 @@ class Group:
         self.candidates = self.ids[taken][is_there].astype(np.int64)
         self.candidates_of = np.repeat(self.owners[taken], self.counts[taken])
         return sorted(set(self.candidates.tolist()))
+
+    def is_old(self, buckets: Sequence[bytes | None]) -> bool:
+        """Whether the generation before has an original under a key of a block."""
+        if self.old is None:
+            return False
+        self.old.take(buckets)
+        counts, _, _ = self.old.find()
+        return bool(counts.any())
 
     def learn(
         self, candidates: Sequence[int], chunks: dict[int, bytes], counts: Sequence[bytes | None]
@@ -276,13 +292,12 @@ class Group:
             entries[place_of[settled.row]] = original + REPEAT_ENTRY
         chosen = self._postings_with_room(is_added)
         buckets = self.held.add(chosen, entries[self.owners[chosen]])
-        after = Head(
-            head.parity,
-            chunks,
-            buckets.table,
-            head.pages + len(self.pages),
-            head.originals + int(is_added.sum()),
-            head.repeats + len(counts),
+        after = head._replace(
+            chunks=chunks,
+            buckets=buckets.table,
+            pages=head.pages + len(self.pages),
+            originals=head.originals + int(is_added.sum()),
+            repeats=head.repeats + len(counts),
         )
         values = dict[bytes, bytes]()
         packed, at = entries.astype("<u4").tobytes(), 0

@@ -6,8 +6,8 @@ nobody has changed the index since the head was read, for every change changes t
 if nobody else were there, and a server spends a fifth of the time that the scripts take.
 
 A generator without input or output, like `redis_decisions.py`. What it will not do is left to the
-scripts: pages that the index knows, originals that expire, very large pages, an index that changes
-all the time, a server or a connection that has no transactions.
+scripts: pages that the index knows, what touches a generation that is ending, very large pages, an
+index that changes all the time, a server or a connection that has no transactions.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 from dedup.index import redis_layout as layout
 from dedup.index.redis_batch import Batch
+from dedup.index.redis_buckets import Held
 from dedup.index.redis_calls import Steps, Talk
 from dedup.index.redis_group import Group, Head
 from dedup.index.redis_layout import CHUNK_ROOM, Names
@@ -48,8 +49,8 @@ class Watched:
 
     def check(self, batch: Batch, first: int) -> Steps[int]:
         """Check pages from `first` on; the end of what was done, which is `first` for nothing."""
-        if self._resting or batch.call.expire:
-            self._resting = max(0, self._resting - 1)
+        if self._resting:
+            self._resting -= 1
             return first
         end = batch.group_end(first, layout.MOST_WATCHED)
         if batch.postings(range(first, end)) > max(layout.MOST_WATCHED, LARGEST_PAGE):
@@ -57,9 +58,10 @@ class Watched:
         for tries in range(MOST_TRIES):
             group = yield from self._read(batch, range(first, end))
             if group is None:
-                if self._resting:
-                    return first
                 break
+            if isinstance(group, int):
+                self._resting = group - 1
+                return first
             operation = os.urandom(8)
             decisions = group.decide(operation)
             outcome = group.settle(decisions, operation)
@@ -73,11 +75,14 @@ class Watched:
                 return group.pages.stop
             self._head = None
         self._last_rest = min(LONGEST_REST, 2 * self._last_rest + 1)
-        self._resting = self._last_rest
+        self._resting = self._last_rest - 1
         return first
 
-    def _read(self, batch: Batch, pages: range) -> Steps[Group | None]:
-        """Watch the head and read what the verdicts depend on; None: this is for the scripts."""
+    def _read(self, batch: Batch, pages: range) -> Steps[Group | int | None]:
+        """Watch the head and read what the verdicts depend on.
+
+        A number: so many groups of pages are for the scripts. None: it cannot be done, or not now.
+        """
         for _ in range(MOST_TRIES):
             head = self._head
             group = Group(batch, pages, head) if head else None
@@ -89,37 +94,42 @@ class Watched:
                 return None
             if not head or not group or not now.has_buckets_of(head):
                 continue
-            unknown = [value is None for value in replies[3]]
-            if not unknown[0]:
-                # Each goes by the scripts alone.
-                self._resting = (*unknown, True).index(True)
-                return None
-            if not all(unknown):
-                pages = pages[: unknown.index(False)]
+            known = _are_known(group, replies)
+            if any(known) and not known[0]:
+                pages = pages[: known.index(True)]
                 continue
+            call = batch.call
+            is_ending = call.expire and call.now >= now.began + call.expire
+            if known[0] or is_ending or (group.old and group.is_old(replies[8][1:])):
+                # A page that is known goes by the scripts alone.
+                return max(1, [*known, False].index(False))
             group.head, group.held.table = now, now.buckets
-            return (yield from self._read_candidates(group, replies[-1]))
+            return (yield from self._read_candidates(group, replies[6][1:]))
         return None
 
     def _questions(self, group: Group) -> list[bytes]:
         """What is asked about pages, besides the head."""
         names, parity = self._names, group.head.parity
-        buckets = [pack_numbers(group.held.numbers)]
         ids = [layout.encode_name(group.batch.names[page]) for page in group.pages]
-        return [
+        questions = [
             command("HMGET", names.of(f"pages{parity}"), *ids),
             # What will be written to must be hashes as well.
             command("HLEN", names.of(f"records{parity}")),
             command("HLEN", names.of(f"counts{parity}")),
-            # A field that no bucket has, so that there is one at least.
-            command("HMGET", names.of(f"postings{parity}"), "", more=buckets),
+            _ask_buckets(names, parity, group.held),
         ]
+        if group.old:
+            questions += [
+                command("HMGET", names.of(f"pages{1 - parity}"), *ids),
+                _ask_buckets(names, 1 - parity, group.old),
+            ]
+        return questions
 
     def _read_candidates(
         self, group: Group, buckets: Sequence[bytes | None]
     ) -> Steps[Group | None]:
         """Read the originals under the keys of the blocks."""
-        candidates = group.find(buckets[1:])
+        candidates = group.find(buckets)
         if candidates:
             parity = group.head.parity
             numbers = sorted({number // CHUNK_ROOM for number in candidates})
@@ -136,6 +146,21 @@ class Watched:
             if not group.learn(candidates, chunks, replies[1]):
                 return None
         return group
+
+
+def _ask_buckets(names: Names, parity: int, held: Held) -> bytes:
+    """Ask for buckets, and for a field that there is not, so that there is one at least."""
+    numbers = [pack_numbers(held.numbers)]
+    return command("HMGET", names.of(f"postings{parity}"), "", more=numbers)
+
+
+def _are_known(group: Group, replies: Sequence[Any]) -> list[bool]:
+    """Of each page, whether the index has it."""
+    known = [value is not None for value in replies[3]]
+    if group.old:
+        pairs = zip(known, replies[7], strict=True)
+        known = [is_known or value is not None for is_known, value in pairs]
+    return known
 
 
 def _is_refused(replies: Sequence[Any] | None) -> bool:

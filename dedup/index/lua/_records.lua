@@ -55,6 +55,11 @@ if old and not look and now >= began + expire then
   call('HSET', HEAD, 'generation', number, 'began', began, 'first', first_chunk)
 end
 
+-- A key that is no hash fails here, before anything is written.
+for _, one in ipairs({fresh, old or nil}) do
+  for _, key in ipairs({one.pages, one.records, one.counts, one.postings}) do call('HLEN', key) end
+end
+
 local function count(one, total, amount)
   one.totals[total] = (one.totals[total] or 0) + amount
 end
