@@ -306,7 +306,7 @@ class Worker:
             return False
         replies: list[Any] | None
         if isinstance(self._commands, Talk):
-            replies = self._line.talk(self._commands.commands)
+            replies = self._line.talk(self._commands.commands, 0)
             if times > 1:
                 self._line.hang_up(broken=True)
                 replies = None

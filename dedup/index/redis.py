@@ -165,7 +165,7 @@ class RedisIndex(_Opened):
             step = next(steps)
             while True:
                 if isinstance(step, Talk):
-                    step = steps.send(line.talk(step.commands))
+                    step = steps.send(line.talk(*step))
                     continue
                 line.hang_up()
                 with _translated(self._where):
@@ -253,7 +253,7 @@ class AsyncRedisIndex(_Opened):
             step = next(steps)
             while True:
                 if isinstance(step, Talk):
-                    step = steps.send(await line.talk(step.commands))
+                    step = steps.send(await line.talk(*step))
                     continue
                 await line.hang_up()
                 with _translated(self._where):

@@ -41,6 +41,7 @@ class Talk(NamedTuple):
     """
 
     commands: list[bytes]
+    pause: float = 0.0
 
 
 Steps: TypeAlias = Generator[list[Command] | Talk, Any, T]

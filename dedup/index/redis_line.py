@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,11 +24,13 @@ class Line:
         self._lock = lock
         self._connection: Any = None
 
-    def talk(self, commands: Sequence[bytes]) -> list[Any] | None:
+    def talk(self, commands: Sequence[bytes], pause: float) -> list[Any] | None:
         """What each command gave, errors as such; None: there is no connection."""
         if self._pool is None:
             return None
         try:
+            if pause:
+                time.sleep(pause)
             if self._connection is None:
                 self._lock.acquire()
                 try:
@@ -72,11 +75,13 @@ class AsyncLine:
         self._lock = lock
         self._connection: Any = None
 
-    async def talk(self, commands: Sequence[bytes]) -> list[Any] | None:
+    async def talk(self, commands: Sequence[bytes], pause: float) -> list[Any] | None:
         """What each command gave, errors as such; None: there is no connection."""
         if self._pool is None:
             return None
         try:
+            if pause:
+                await asyncio.sleep(pause)
             if self._connection is None:
                 await self._lock.acquire()
                 try:

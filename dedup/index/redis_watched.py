@@ -13,14 +13,15 @@ index that changes all the time, a server or a connection that has no transactio
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Sequence
 from typing import Any
 
 from dedup.index import redis_layout as layout
 from dedup.index.redis_batch import Batch
 from dedup.index.redis_buckets import Held
-from dedup.index.redis_calls import Steps, Talk
-from dedup.index.redis_group import Group, Head
+from dedup.index.redis_calls import Command, Steps, Talk
+from dedup.index.redis_group import Group, Head, Outcome
 from dedup.index.redis_layout import CHUNK_ROOM, Names
 from dedup.index.redis_wire import command, pack_numbers
 
@@ -28,6 +29,14 @@ MOST_TRIES = 6
 """How often a transaction is tried, before the scripts take its pages: they cannot be disturbed."""
 LONGEST_REST = 64
 """Groups of pages that go by the scripts after a transaction was given up, at most."""
+TURN = 0.2
+"""Seconds after which a turn is over, whoever has it."""
+LONGEST_WAIT = 2.0
+"""Seconds after which a client goes on without its turn."""
+WAIT = 0.002
+"""Seconds between two questions whether it is one's turn: half of this to half as much again."""
+QUIET = 16
+"""So many groups in a row without anybody else's writing, and turns are not taken any more."""
 LARGEST_PAGE = 10_000
 """Postings of a page; a larger one goes by the scripts, in parts."""
 MOST_CHUNKS = 33_000_000
@@ -44,8 +53,12 @@ class Watched:
             command("WATCH", names.head),
             command("HMGET", names.head, *Head.fields()),
         ]
+        self._turn = names.of("turn")
         self._head: Head | None = None
+        self._written: Head | None = None
         self._resting = self._last_rest = 0
+        self._crowded = 0
+        """For so many groups turns are taken."""
 
     def check(self, batch: Batch, first: int) -> Steps[int]:
         """Check pages from `first` on; the end of what was done, which is `first` for nothing."""
@@ -55,7 +68,8 @@ class Watched:
         end = batch.group_end(first, layout.MOST_WATCHED)
         if batch.postings(range(first, end)) > max(layout.MOST_WATCHED, LARGEST_PAGE):
             return first
-        for tries in range(MOST_TRIES):
+        for _ in range(MOST_TRIES):
+            has_turn = bool(self._crowded) and (yield from self._take_turn())
             group = yield from self._read(batch, range(first, end))
             if group is None:
                 break
@@ -65,18 +79,53 @@ class Watched:
             operation = os.urandom(8)
             decisions = group.decide(operation)
             outcome = group.settle(decisions, operation)
-            replies = yield Talk(outcome.commands(self._names))
-            if _is_refused(replies):
+            is_done = yield from self._write(group, outcome, operation, ends_turn=has_turn)
+            if is_done is None:
                 break
-            if replies[-1] is not None:
-                # Where others write as well, what is known of the head will be old by then.
-                self._head, self._last_rest = (None if tries else outcome.head), 0
+            if is_done:
+                is_alone, self._written = group.head == self._written, outcome.head
+                self._crowded = max(0, self._crowded - 1) if is_alone else self._crowded
+                self._head, self._last_rest = outcome.head, 0
                 group.take(decisions, outcome)
                 return group.pages.stop
-            self._head = None
+            self._head, self._crowded = None, QUIET
         self._last_rest = min(LONGEST_REST, 2 * self._last_rest + 1)
         self._resting = self._last_rest - 1
         return first
+
+    def _write(
+        self, group: Group, outcome: Outcome, operation: bytes, *, ends_turn: bool
+    ) -> Steps[bool | None]:
+        """Send the transaction. True: it was carried out; False: others came in between."""
+        commands = outcome.commands(self._names)
+        last = len(commands) - 1
+        if ends_turn:
+            commands.append(command("DEL", self._turn))
+        replies = yield Talk(commands)
+        if replies is not None:
+            return None if _is_refused(replies) else replies[last] is not None
+        # The reply was lost: each page's value would tell.
+        name = layout.encode_name(group.batch.names[group.pages.start])
+        pages = self._names.of(f"pages{group.head.parity}")
+        (held,) = yield [Command("", [], ["HGET", pages, name])]
+        return True if held is not None and held.startswith(operation) else None
+
+    def _take_turn(self) -> Steps[bool]:
+        """Wait until nobody else is at it, or not very long; whether it is one's turn.
+
+        Nothing depends on it: it only keeps several clients from undoing each other's work.
+        """
+        ask = command("SET", self._turn, 1, "NX", "PX", int(1000 * TURN))
+        pause = 0.0
+        for _ in range(int(LONGEST_WAIT / WAIT)):
+            replies = yield Talk([ask, self._begin[-1]], pause)
+            if _is_refused(replies):
+                return False
+            if replies[0] is not None:
+                self._head = Head.read(replies[1])
+                return True
+            pause = WAIT * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+        return False
 
     def _read(self, batch: Batch, pages: range) -> Steps[Group | int | None]:
         """Watch the head and read what the verdicts depend on.
