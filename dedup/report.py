@@ -113,6 +113,21 @@ class Report:
         return self._kinds().tobytes().count(_SKIPPED) if self._content else 0
 
     @property
+    def candidates(self) -> list[int]:
+        """With how many originals each block was compared, to find what it repeats.
+
+        None (0) where its very text was found, where no original has a key in common with it, and
+        where it was not judged. An index in Redis does not count those that the server ruled out.
+        Empty where nobody knows: a service does not tell.
+        """
+        if self._content is None or self._verdicts is None:
+            return []
+        found: list[int] = self._verdicts.candidates[
+            self._first : self._first + len(self._content)
+        ].tolist()
+        return found
+
+    @property
     def characters(self) -> int:
         """Length of the page's decoded content."""
         return len(self._content.content) if self._content else 0

@@ -29,6 +29,7 @@ class Verdicts:
         page_names: the page id of every page number in `details`.
         verified: the similarities were computed from stored traces.
         texts: the original's text by block, where the index keeps texts.
+        candidates: uint16[n], with how many originals each block was compared; none: nobody knows.
     """
 
     kinds: npt.NDArray[np.uint8]
@@ -38,6 +39,7 @@ class Verdicts:
     page_names: Mapping[int, str]
     verified: bool = True
     texts: Mapping[int, str] = field(default_factory=dict)
+    candidates: npt.NDArray[np.uint16] = field(default_factory=lambda: np.zeros(0, dtype=np.uint16))
 
 
 FEW_SIMILARITY = 0.25

@@ -308,6 +308,16 @@ def test_most_repeated(open_deduper: Open) -> None:
             deduper.most_repeated(limit)  # type: ignore[arg-type]
 
 
+def test_candidates_are_counted(open_deduper: Open) -> None:
+    """A report tells with how many originals each block was compared, also those of its page."""
+    deduper = open_deduper()
+    assert deduper.check(page_of(A, SHORT, B), page="a").candidates == [0, 0, 0]
+    other = page_of(A_NEAR, A, A_NEAR.replace("harbour", "city"), SHORT)
+    assert deduper.lookup(other, page="b").candidates == [1, 0, 1, 0]
+    assert deduper.check(other, page="b").candidates == [1, 0, 1, 0]
+    assert deduper.lookup(page_of(LONG, LONG + " So it is."), page="c").candidates == [1, 2]
+
+
 def test_lookup_changes_nothing(open_deduper: Open) -> None:
     """A lookup gives the report that a check would give, and leaves no trace."""
     deduper = open_deduper()

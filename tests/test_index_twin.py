@@ -67,6 +67,7 @@ def check(
         np.zeros(n),
         np.zeros((n, 6), np.uint32),
         np.zeros(n, np.uint32),
+        np.zeros(n, np.uint16),
     ]
     batch = (
         chosen.fingerprints,

@@ -435,13 +435,19 @@ def test_metrics(service: InProcess) -> None:
     for kind, count in {"new": 2, "exact": 1, "skipped": 1, "near": 0}.items():
         assert service.metric("dedup_verdicts_total", call="check", kind=kind) == count
     assert service.metric("dedup_verdicts_total", call="lookup", kind="exact") == 1
+    near = A.replace("Monday", "Tuesday")
+    service.check({"page": "b", "content": f"Hi\n\n{near}"})
+    name = "dedup_block_candidates"
+    assert service.metric(f"{name}_count", call="check") == 4  # all that are long enough
+    assert service.metric(f"{name}_sum", call="check") == 1  # what has equal text has no candidates
+    assert service.metric(f"{name}_bucket", call="check", le="0.0") == 3
     assert service.metric("dedup_problems_total", problem="invalid") == 1
     assert service.metric("dedup_index_originals", namespace="default") == 2
-    assert service.metric("dedup_batch_pages_count") == 1
+    assert service.metric("dedup_batch_pages_count") == 2
     for name in ("requests_in_work", "requests_waiting", "bodies_bytes"):
         assert f"\ndedup_{name} 0.0" in text.text
     seconds = "dedup_http_request_seconds_count"
-    assert service.metric(seconds, route="/v1/check") == 3
+    assert service.metric(seconds, route="/v1/check") == 4
 
 
 def test_a_bug_is_an_answer(service: InProcess, caplog: pytest.LogCaptureFixture) -> None:

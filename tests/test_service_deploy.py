@@ -124,5 +124,5 @@ def test_documented_options_and_metrics() -> None:
 
     exposed = Metrics("0", "native").text().decode()
     for name in re.findall(r"dedup_[a-z_]+", text):
-        base = re.sub(r"_(total|bucket)$", "", name)
+        base = re.sub(r"_(total|bucket|sum|count)$", "", name)
         assert f"# TYPE {base}" in exposed, name

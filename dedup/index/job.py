@@ -45,6 +45,7 @@ class Job:
         self.containment = np.zeros(n, dtype=np.float64)
         self.details = np.empty((n, 6), dtype=np.uint32)
         self.entries = np.empty(n, dtype=np.uint32)
+        self.candidates = np.zeros(n, dtype=np.uint16)
 
     def run(
         self,
@@ -76,13 +77,15 @@ class Job:
             self.containment,
             self.details,
             self.entries,
+            self.candidates,
         )
         judged = self.kinds[span[0] : span[-1]] != VerdictKind.SKIPPED
         return judged_entries(self.entries[span[0] : span[-1]], judged, span)
 
     def verdicts(self, names: dict[int, str]) -> Verdicts:
         """The verdicts, with the ids of the pages that they point to."""
-        return Verdicts(self.kinds, self.similarity, self.containment, self.details, names)
+        columns = (self.kinds, self.similarity, self.containment, self.details)
+        return Verdicts(*columns, names, candidates=self.candidates)
 
 
 def judged_entries(

@@ -148,6 +148,7 @@ class Batch:
         self._pack(bounds)
         self.kinds = np.where(self._judged, VerdictKind.NEW, VerdictKind.SKIPPED).astype(np.uint8)
         self._similarity, self._containment = np.zeros(n), np.zeros(n)
+        self.candidates = np.zeros(n, dtype=np.uint16)
         self._details = np.zeros((n, 6), dtype=np.uint32)
         self._numbers: dict[str, int] = {}
         self._texts: dict[int, str] = {}
@@ -326,4 +327,5 @@ class Batch:
             names,
             verified=self.bodies.are_verified,
             texts=self._texts,
+            candidates=self.candidates,
         )

@@ -124,6 +124,8 @@ def _find_similar(
             best, best_stored, best_held = outcome, number, held
     shared = Counter(number for key in fields[1:] for number in local.under(key))
     numbers = sorted(shared | Counter(local.under(fields[0])))
+    seen = sum(state.sees(number) for number, _ in stored)
+    batch.candidates[settled.row] = seen + len(numbers)
     for number in numbers:
         outcome = _judge_local(batch, settled.row, local.settled[number].row, shared[number])
         if not best_held and _is_better(outcome, best):

@@ -7,7 +7,8 @@ is imported. Knows nothing of how requests are answered.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections import Counter as Tally
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -26,10 +27,25 @@ from dedup.report import Report
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+CANDIDATES = (0, 1, 2, 4, 8, 16, 32)
+"""Few keys lead to more: each holds four originals at most."""
 _KINDS = ("skipped", "new", "exact", "near", "excerpt", "extension")
 
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class TallyHistogram(Histogram):
+    """A histogram that takes many observations at once: blocks are too many for one at a time."""
+
+    def observe_all(self, tally: Mapping[int, int]) -> None:
+        """Take so many observations of each value."""
+        for value, count in tally.items():
+            self._sum.inc(value * count)
+            for bound, bucket in zip(self._upper_bounds, self._buckets, strict=True):
+                if value <= bound:
+                    bucket.inc(count)
+                    break
 
 
 class Metrics:
@@ -60,6 +76,13 @@ class Metrics:
         )  # fmt: skip
         self.verdicts = Counter(
             "dedup_verdicts", "Blocks by verdict.", ("call", "kind"), registry=registry
+        )
+        self.candidates = TallyHistogram(
+            "dedup_block_candidates",
+            "Originals with which a block was compared, one word pair after another.",
+            ("call",),
+            buckets=CANDIDATES,
+            registry=registry,
         )
         self.index_seconds = Histogram(
             "dedup_index_seconds",
@@ -107,6 +130,7 @@ class Metrics:
         """Count what was decided."""
         pages = {"judged": 0, "error": 0}
         totals = dict.fromkeys(_KINDS, 0)
+        candidates = Tally[int]()
         for report in reports:
             pages["error" if report.error else "judged"] += 1
             others = len(report.extensions) + report.skipped
@@ -116,6 +140,9 @@ class Metrics:
             totals["skipped"] += report.skipped
             totals["extension"] += len(report.extensions)
             totals["new"] += len(report.blocks) - others
+            candidates.update(report.candidates)
+        candidates[0] -= totals["skipped"]  # those were not judged
+        self.candidates.labels(call).observe_all(candidates)
         for outcome, count in pages.items():
             self.pages.labels(call, outcome).inc(count)
         for name, count in totals.items():

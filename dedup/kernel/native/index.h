@@ -116,7 +116,8 @@ typedef struct {
     verdict verdict;
     record *original;
     u32 id;
-    int held; /* a repeat of one that the page had before */
+    int held;       /* a repeat of one that the page had before */
+    int candidates; /* originals that were compared with the block */
 } finding;
 
 INLINE int is_held(const page_check *check, u32 id) {
@@ -179,6 +180,7 @@ INLINE int find_best(const block_index *x, const block_view *block, const page_c
     for (int i = 0; i < count; i++) {
         record *r = record_at(x, ids[i]);
         if (!is_visible(r, check)) continue;
+        best->candidates++;
         int held = is_held(check, ids[i]);
         if (best->held && !held) continue;
         double floor = best->verdict.kind == NEAR && best->held == held ? best->verdict.similarity : -1;
@@ -190,7 +192,7 @@ INLINE int find_best(const block_index *x, const block_view *block, const page_c
         if (v.kind < 0) return 0;
         held = held && v.kind != NEW && v.kind != EXTENSION;
         if (held > best->held || (held == best->held && better_verdict(v, best->verdict))) {
-            finding better = {v, r, ids[i], held};
+            finding better = {v, r, ids[i], held, best->candidates};
             *best = better;
         }
     }
@@ -249,7 +251,7 @@ INLINE int check_block(block_index *x, block_index *overlay, const block_view *b
                        const verdict_rule *rule, judge_scratch *judge, finding *found, u32 *entry) {
     block_index *target = overlay ? overlay : x;
     page_check local = {check->page, check->now, check->before, 0, NULL, 0};
-    finding none = {{NEW, 0, 0}, NULL, 0, 0};
+    finding none = {{NEW, 0, 0}, NULL, 0, 0, 0};
     *found = none;
     found->id = find_exact(x, block, check);
     block_index *home = x;

@@ -106,13 +106,13 @@ static int take_index(buffers *b, block_index *x, PyObject *columns) {
 }
 
 static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) {
-    PyObject *o[12], *batch[6];
+    PyObject *o[13], *batch[6];
     unsigned int now, before;
     int min_words, lookup;
     buffers held = {.count = 0};
     block_index x, second, *overlay = NULL;
-    if (!PyArg_ParseTuple(args, "OOOOOOIIipOOOOOO", o, o + 1, o + 2, o + 3, o + 4, o + 11, &now, &before, &min_words,
-                          &lookup, o + 5, o + 6, o + 7, o + 8, o + 9, o + 10))
+    if (!PyArg_ParseTuple(args, "OOOOOOIIipOOOOOOO", o, o + 1, o + 2, o + 3, o + 4, o + 11, &now, &before, &min_words,
+                          &lookup, o + 5, o + 6, o + 7, o + 8, o + 9, o + 10, o + 12))
         return NULL;
     if (!PyArg_ParseTuple(o[2], "OOOOOO", batch, batch + 1, batch + 2, batch + 3, batch + 4, batch + 5))
         return NULL;
@@ -136,6 +136,7 @@ static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) 
     TAKE(containment, o[8], double, 1);
     TAKE(details, o[9], u32, 1);
     TAKE(entries, o[10], u32, 1);
+    TAKE(candidates, o[12], u16, 1);
     Py_ssize_t n = trace_spans_n / 2;
     if (!check_spans(trace_spans, trace_spans_n, traces_n, "trace_spans")) goto fail;
     if (!check_spans(key_spans, key_spans_n, keys_n, "key_spans")) goto fail;
@@ -144,7 +145,8 @@ static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) 
     REQUIRE(fingerprints_n == 2 * n && key_spans_n == 2 * n && (n ? values_n % n : values_n) == 0, "the batch");
     size_t value_count = n ? (size_t)(values_n / n) : 0;
     REQUIRE(pages_n == page_bounds_n - 1, "pages");
-    REQUIRE(kinds_n == n && similarity_n == n && containment_n == n && details_n == 6 * n && entries_n == n,
+    REQUIRE(kinds_n == n && similarity_n == n && containment_n == n && details_n == 6 * n && entries_n == n &&
+                candidates_n == n,
             "an output of one row a block");
     const block_index *target = overlay ? overlay : &x;
     i64 first = page_bounds[0], last = page_bounds[page_bounds_n - 1];
@@ -175,6 +177,7 @@ static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) 
             similarity[i] = containment[i] = 0;
             kinds[i] = SKIPPED;
             entries[i] = 0;
+            candidates[i] = 0;
             if (tokens == 0 || tokens < (size_t)min_words) continue;
             block_view block = {fingerprints[2 * i], fingerprints[2 * i + 1], traces + trace_spans[2 * i], tokens,
                                 keys + key_spans[2 * i], (size_t)(key_spans[2 * i + 1] - key_spans[2 * i]),
@@ -185,6 +188,7 @@ static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) 
                 break;
             }
             kinds[i] = (u8)found.verdict.kind;
+            candidates[i] = (u16)found.candidates;
             if (!found.original) continue;
             similarity[i] = found.verdict.similarity;
             containment[i] = found.verdict.containment;

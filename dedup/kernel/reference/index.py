@@ -81,6 +81,7 @@ def check_blocks(
     containment: npt.NDArray[np.float64],
     details: npt.NDArray[np.uint32],
     entries: npt.NDArray[np.uint32],
+    candidates: npt.NDArray[np.uint16],
 ) -> None:
     """Judge blocks page by page in order, adding what is new and counting what repeats.
 
@@ -105,6 +106,8 @@ def check_blocks(
             pages, where there is one.
         entries: uint32[n], gets the pages' entries: the block's own original, or REPEAT_ENTRY and
             the original that it repeats (0: skipped).
+        candidates: uint16[n], gets with how many originals each block was compared: those that
+            share a key with it and that its page sees (0: its text was found, or it was skipped).
     """
     index, over = Index(columns), Index(overlay) if overlay else None
     fingerprints, trace_spans, traces, key_spans, keys, minhashes = batch
@@ -114,14 +117,15 @@ def check_blocks(
         check = PageCheck(page, now, before, lookup, frozenset(held.tolist()))
         for i in range(first, last):
             trace = traces[slice(*trace_spans.reshape(-1, 2)[i])].tolist()
-            kinds[i], similarity[i], containment[i], entries[i] = VerdictKind.SKIPPED, 0, 0, 0
+            kinds[i], similarity[i], containment[i] = VerdictKind.SKIPPED, 0, 0
+            entries[i] = candidates[i] = 0
             if not trace or len(trace) < min_words:
                 continue
             low, high = fingerprints.reshape(-1, 2)[i].tolist()
             block_keys = keys[slice(*key_spans.reshape(-1, 2)[i])].tolist()
             block = Block((low, high), trace, block_keys, minhashes[i], i - first)
             finding, entries[i] = _check_block(index, over, block, check, values)
-            kinds[i] = finding.verdict.kind
+            kinds[i], candidates[i] = finding.verdict.kind, finding.candidates
             if finding.original is not None and finding.index is not None:
                 similarity[i], containment[i] = finding.verdict[1:]
                 at = 2 * finding.original

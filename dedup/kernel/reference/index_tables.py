@@ -86,12 +86,16 @@ class PageCheck(NamedTuple):
 
 @dataclass
 class Finding:
-    """The best verdict so far, and the original and the index that it is about."""
+    """The best verdict so far, and the original and the index that it is about.
+
+    `candidates` is with how many originals the block was compared.
+    """
 
     verdict: Verdict
     original: int | None = None
     index: Index | None = None
     held: bool = False
+    candidates: int = 0
 
 
 class Index:
@@ -191,6 +195,7 @@ class Index:
         for original in sorted({o for key in block.keys for o in self.holders(key_tag(key))}):
             if not self.is_visible(original, check):
                 continue
+            finding.candidates += 1
             if not self.get(original, TOKENS) & VALUES_FLAG:
                 verdict = judge_pair(rule, block.trace or (), self.trace(original))
             elif len(self.values(original)) == len(block.values):
