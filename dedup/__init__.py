@@ -35,7 +35,17 @@ if TYPE_CHECKING:
     from dedup.evidence import Explanation
     from dedup.explanation import explain
     from dedup.minhash import MinHashes
-    from dedup.model import Block, BlockEntry, Original, Page, PageEntry, Repeat, Stats
+    from dedup.model import (
+        Block,
+        BlockEntry,
+        Original,
+        Page,
+        PageEntry,
+        PageList,
+        PageSummary,
+        Repeat,
+        Stats,
+    )
     from dedup.report import Report
     from dedup.settings import Settings
 
@@ -60,7 +70,17 @@ _HOMES = {
     "dedup.evidence": ("Explanation",),
     "dedup.explanation": ("explain",),
     "dedup.minhash": ("MinHashes",),
-    "dedup.model": ("Block", "BlockEntry", "Original", "Page", "PageEntry", "Repeat", "Stats"),
+    "dedup.model": (
+        "Block",
+        "BlockEntry",
+        "Original",
+        "Page",
+        "PageEntry",
+        "PageList",
+        "PageSummary",
+        "Repeat",
+        "Stats",
+    ),
     "dedup.report": ("Report",),
     "dedup.settings": ("Settings",),
 }
@@ -87,6 +107,8 @@ __all__ = [
     "Page",
     "PageEntry",
     "PageError",
+    "PageList",
+    "PageSummary",
     "PageTooLargeError",
     "Repeat",
     "Report",

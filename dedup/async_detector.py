@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup.batcher import Batcher, ReadAhead
-from dedup.detector import BATCH_PAGES, REPEATED, Opening, report_or_raise, whole
+from dedup.detector import BATCH_PAGES, LISTED, REPEATED, Opening, report_or_raise, whole
 from dedup.errors import SettingsError
 from dedup.index import open_async_index
-from dedup.model import Content, Format, Original, Page, PageEntry, Stats
+from dedup.model import Content, Format, Original, Page, PageEntry, PageList, Stats
 from dedup.pages import PageBatch, PageLike, minhash_rows, work_of
 from dedup.report import Report
 from dedup.sketch import Sketches
@@ -162,9 +162,15 @@ class AsyncDeduper(Opening):
         """See `Deduper.page`."""
         return await self._index.page(page, int(time.time()))
 
-    async def most_repeated(self, limit: int = REPEATED) -> list[Original]:
+    async def pages(self, prefix: str = "", *, after: str = "", limit: int = LISTED) -> PageList:
+        """See `Deduper.pages`."""
+        return await self._index.pages(prefix, after, whole(limit, "limit"))
+
+    async def most_repeated(
+        self, limit: int = REPEATED, *, site: str | None = None
+    ) -> list[Original]:
         """See `Deduper.most_repeated`."""
-        return await self._index.most_repeated(whole(limit, "limit"), int(time.time()))
+        return await self._index.most_repeated(whole(limit, "limit"), int(time.time()), site)
 
     async def stats(self) -> Stats:
         """See `Deduper.stats`."""

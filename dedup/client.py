@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from dedup.batcher import each_of
 from dedup.client_calls import Answer, Calls, Lost, Pause, Steps
-from dedup.detector import REPEATED, Batching, report_or_raise
+from dedup.detector import LISTED, REPEATED, Batching, report_or_raise
 from dedup.errors import SettingsError
-from dedup.model import Format, Original, Page, PageEntry, Stats
+from dedup.model import Format, Original, Page, PageEntry, PageList, Stats
 from dedup.pages import PageLike
 from dedup.report import Report
 
@@ -134,9 +134,13 @@ class Client(_Opening):
         """See `Deduper.page`."""
         return self._do(self._calls.page(page))
 
-    def most_repeated(self, limit: int = REPEATED) -> list[Original]:
+    def pages(self, prefix: str = "", *, after: str = "", limit: int = LISTED) -> PageList:
+        """See `Deduper.pages`; a service gives 1,000 at most."""
+        return self._do(self._calls.pages(prefix, after, limit))
+
+    def most_repeated(self, limit: int = REPEATED, *, site: str | None = None) -> list[Original]:
         """See `Deduper.most_repeated`; a service gives 1,000 at most."""
-        return self._do(self._calls.most_repeated(limit))
+        return self._do(self._calls.most_repeated(limit, site))
 
     def forget(self, page: str) -> bool:
         """See `Deduper.forget`."""
@@ -234,9 +238,15 @@ class AsyncClient(_Opening):
         """See `Deduper.page`."""
         return await self._do(self._calls.page(page))
 
-    async def most_repeated(self, limit: int = REPEATED) -> list[Original]:
+    async def pages(self, prefix: str = "", *, after: str = "", limit: int = LISTED) -> PageList:
+        """See `Deduper.pages`; a service gives 1,000 at most."""
+        return await self._do(self._calls.pages(prefix, after, limit))
+
+    async def most_repeated(
+        self, limit: int = REPEATED, *, site: str | None = None
+    ) -> list[Original]:
         """See `Deduper.most_repeated`; a service gives 1,000 at most."""
-        return await self._do(self._calls.most_repeated(limit))
+        return await self._do(self._calls.most_repeated(limit, site))
 
     async def forget(self, page: str) -> bool:
         """See `Deduper.forget`."""

@@ -12,9 +12,9 @@ import json
 import random
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-from dedup.client_report import original_of, page_entry_of, report_of
+from dedup.client_report import original_of, page_entry_of, page_list_of, report_of
 from dedup.detector import whole
 from dedup.errors import (
     DedupError,
@@ -25,7 +25,7 @@ from dedup.errors import (
     ServiceError,
     SettingsError,
 )
-from dedup.model import Original, Page, PageEntry, Stats
+from dedup.model import Original, Page, PageEntry, PageList, Stats
 from dedup.pages import PageLike
 from dedup.report import Report
 
@@ -117,9 +117,16 @@ class Calls:
             return None
         return self._read(answer, page_entry_of)
 
-    def most_repeated(self, limit: int) -> Steps[list[Original]]:
+    def pages(self, prefix: str, after: str, limit: int) -> Steps[PageList]:
+        """See `Deduper.pages`."""
+        asked = {"prefix": prefix, "after": after, "limit": whole(limit, "limit")}
+        answer = yield from self._ask(Send("GET", f"/v1/pages?{_query(asked)}"))
+        return self._read(answer, page_list_of)
+
+    def most_repeated(self, limit: int, site: str | None = None) -> Steps[list[Original]]:
         """See `Deduper.most_repeated`."""
-        answer = yield from self._ask(Send("GET", f"/v1/repeated?limit={whole(limit, 'limit')}"))
+        asked = {"limit": whole(limit, "limit"), "site": site}
+        answer = yield from self._ask(Send("GET", f"/v1/repeated?{_query(asked)}"))
         return self._read(answer, lambda said: [original_of(each) for each in said["originals"]])
 
     def forget(self, page: str) -> Steps[bool]:
@@ -260,6 +267,12 @@ def _sendable(name: str) -> str:
     if not isinstance(name, str) or whole_text(name) != name:
         raise SettingsError(f"page id {name!r}: give a str of whole characters")
     return name
+
+
+def _query(asked: Mapping[str, Any]) -> str:
+    """What is asked as a query; what is empty is left out."""
+    given = {name: value for name, value in asked.items() if value not in ("", None)}
+    return urlencode({name: _sendable(str(value)) for name, value in given.items()})
 
 
 def _path_of(page: str) -> str:

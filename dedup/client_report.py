@@ -11,7 +11,7 @@ import numpy as np
 
 from dedup.errors import PageError
 from dedup.kernel.kinds import VerdictKind
-from dedup.model import BlockEntry, Original, Page, PageEntry
+from dedup.model import BlockEntry, Original, Page, PageEntry, PageList, PageSummary
 from dedup.pages import read_page
 from dedup.report import Report
 from dedup.verdict import Verdicts, is_repeat
@@ -134,15 +134,29 @@ def page_entry_of(said: Mapping[str, Any]) -> PageEntry:
     Raises:
         KeyError, TypeError, ValueError: the object is of another kind.
     """
-    checked = said["checked"]
     return PageEntry(
         said["page"],
-        None if checked is None else datetime.fromisoformat(checked),
+        _time_of(said["checked"]),
         tuple(
             BlockEntry(block["position"], block["owned"], original_of(block["original"]))
             for block in said["blocks"]
         ),
     )
+
+
+def page_list_of(said: Mapping[str, Any]) -> PageList:
+    """Some of the pages that an index has, as their object tells.
+
+    Raises:
+        KeyError, TypeError, ValueError: the object is of another kind.
+    """
+    pages = tuple(
+        PageSummary(
+            page["page"], _time_of(page["checked"]), int(page["originals"]), int(page["repeats"])
+        )
+        for page in said["pages"]
+    )
+    return PageList(pages, said["after"])
 
 
 def original_of(said: Mapping[str, Any]) -> Original:
@@ -153,6 +167,10 @@ def original_of(said: Mapping[str, Any]) -> Original:
     """
     times = {name: datetime.fromisoformat(said[name]) for name in ("first_seen", "last_seen")}
     return Original(**{name: said[name] for name in Original.__slots__} | times)
+
+
+def _time_of(said: str | None) -> datetime | None:
+    return None if said is None else datetime.fromisoformat(said)
 
 
 def _seconds(time: str) -> int:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from dedup.errors import SettingsError
 from dedup.index import open_index
-from dedup.model import Content, Format, Original, Page, PageEntry, Stats
+from dedup.model import Content, Format, Original, Page, PageEntry, PageList, Stats
 from dedup.pages import PageBatch, PageLike, characters_of, minhash_rows
 from dedup.report import Report
 from dedup.settings import Settings
@@ -29,8 +29,8 @@ from dedup.verdict import Verdicts
 BATCH_PAGES, BATCH_CHARACTERS = 256, 1 << 20
 """A batch of `check_many` ends at whichever comes first: enough to keep the kernel busy."""
 
-REPEATED = 20
-"""Originals that `most_repeated` gives where nobody says how many."""
+REPEATED, LISTED = 20, 100
+"""Originals that `most_repeated` gives, and pages that `pages` does, where nobody says how many."""
 
 
 class Opening:
@@ -231,7 +231,28 @@ class Deduper(Opening):
         """
         return self._index.page(page, int(time.time()))
 
-    def most_repeated(self, limit: int = REPEATED) -> list[Original]:
+    def pages(self, prefix: str = "", *, after: str = "", limit: int = LISTED) -> PageList:
+        """The pages that the index has, some at a time.
+
+        Of one in this process or in a file, in the order in which they were first checked; of one
+        in Redis, in none. A page that is there all the while is given; what comes and goes
+        meanwhile may be missing, or be given twice.
+
+            found = deduper.pages()
+            while found.after is not None:
+                found = deduper.pages(after=found.after)
+
+        Args:
+            prefix: how their ids begin (`"https://example.org/"`): all pages are looked at for it.
+            after: what the list before gave, to go on after it.
+            limit: how many, at most; fewer come only at the end.
+
+        Raises:
+            SettingsError: the limit is no number from 1 on, or no list gave this `after`.
+        """
+        return self._index.pages(prefix, after, whole(limit, "limit"))
+
+    def most_repeated(self, limit: int = REPEATED, *, site: str | None = None) -> list[Original]:
         """The originals with most repeats; of those with as many, the ones on most pages first.
 
         It goes through the whole index: for people, not for pipelines. Originals without a repeat
@@ -239,11 +260,12 @@ class Deduper(Opening):
 
         Args:
             limit: how many, at most.
+            site: of the pages that own them: a host in lower case, or a top folder; None: any.
 
         Raises:
             SettingsError: the limit is no number from 1 on.
         """
-        return self._index.most_repeated(whole(limit, "limit"), int(time.time()))
+        return self._index.most_repeated(whole(limit, "limit"), int(time.time()), site)
 
     def stats(self) -> Stats:
         """What the index holds."""

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup.model import Kind, PageBlocks, Scope
-from dedup.report import Match, Report, site_of
+from dedup.report import Match, Report
+from dedup.sites import site_of
 
 
 class Finding(NamedTuple):

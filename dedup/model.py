@@ -247,6 +247,36 @@ class PageEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class PageSummary:
+    """A page among those that an index has.
+
+    Attributes:
+        page: the page's id.
+        checked: when it was last checked (UTC); None where the index does not keep that (Redis).
+        originals: blocks that were its own when it was last checked.
+        repeats: blocks that were repeats then.
+    """
+
+    page: str
+    checked: datetime | None
+    originals: int
+    repeats: int
+
+
+@dataclass(frozen=True, slots=True)
+class PageList:
+    """Some of the pages that an index has.
+
+    Attributes:
+        pages: in the index's own order.
+        after: what to give to go on after them; None: there are no more.
+    """
+
+    pages: tuple[PageSummary, ...]
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """What an index holds.
 

@@ -7,14 +7,13 @@ somebody looks at its blocks. Knows nothing of output formats (`dedup.reports`) 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, overload
-from urllib.parse import urlsplit
 
 from dedup.errors import PageError
 from dedup.kernel.kinds import VerdictKind
 from dedup.model import Block, Kind, Original, PageBlocks, Repeat, Scope
 from dedup.parts import PartsBlocks
+from dedup.sites import scope_of, site_of
 from dedup.verdict import Verdicts
 
 if TYPE_CHECKING:
@@ -305,23 +304,3 @@ class _Blocks(Sequence[Block]):
 
     def __repr__(self) -> str:
         return repr(list(self))
-
-
-@lru_cache(maxsize=4096)
-def site_of(page: str) -> str | None:
-    """The site of a page id: the host of a URL, the top folder of a path, else None."""
-    if "://" in page:
-        try:
-            return urlsplit(page).hostname or None
-        except ValueError:
-            return None
-    folders = [part for part in page.split("/")[:-1] if part not in ("", ".", "..")]
-    return folders[0] if folders else None
-
-
-def scope_of(page: str, original_page: str) -> Scope:
-    """Where an original stands, seen from a page: on it, on its site, or elsewhere."""
-    if page == original_page:
-        return "page"
-    site = site_of(page)
-    return "site" if site is not None and site == site_of(original_page) else "other"

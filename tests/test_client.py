@@ -30,6 +30,7 @@ from dedup import (
     IndexFailure,
     Page,
     PageError,
+    PageList,
     PageTooLargeError,
     Report,
     ServiceError,
@@ -98,11 +99,26 @@ def test_the_reports_of_the_library(client: Client) -> None:
         repeated = counted(deduper.most_repeated(3))
         assert repeated
         assert counted(client.most_repeated(3)) == repeated
+        assert counted(client.most_repeated(3, site="example.org")) == repeated
+        assert client.most_repeated(3, site="example.net") == []
         with pytest.raises(SettingsError, match="limit=0"):
             client.most_repeated(0)
+        listed, its_list = client.pages(limit=2), deduper.pages(limit=2)
+        assert facts_of(listed) == facts_of(its_list)
+        assert listed.after
+        assert facts_of(client.pages("https://", after=listed.after)) == facts_of(
+            deduper.pages("https://", after=its_list.after or "")
+        )
+        with pytest.raises(SettingsError, match="after='x'"):
+            client.pages(after="x")
         assert client.page("https://example.org/99") is None
         assert client.forget("https://example.org/0")
         assert not client.forget("https://example.org/0")
+
+
+def facts_of(found: PageList) -> list[tuple[str, int, int]]:
+    """What a list says of each page, times left out."""
+    return [(page.page, page.originals, page.repeats) for page in found.pages]
 
 
 @given(pages=pages_strategy)
@@ -150,6 +166,7 @@ def test_coroutines(url: str) -> None:
                 assert known_facts(await client.page("a")) == known_facts(deduper.page("a"))
                 repeated = counted(await client.most_repeated())
                 assert repeated == counted(deduper.most_repeated())
+                assert facts_of(await client.pages("a")) == facts_of(deduper.pages("a"))
                 assert await client.forget("a") == deduper.forget("a")
                 assert (await client.stats()).pages == deduper.stats().pages
 

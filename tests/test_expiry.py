@@ -416,6 +416,8 @@ def assert_known(deduper: Deduper, model: Model, now: int) -> None:
             wanted = [entry for entry in wanted if entry[1] or entry in found]
         assert found == wanted
         repeated |= {(owner, place) for _, owned, owner, place in found if not owned}
+    there = sorted(page for page in "pqrs" if deduper.page(page) is not None)
+    assert sorted(page.page for page in deduper.pages(limit=1000).pages) == there
     alive = {(o.page, o.position) for o in model.originals if o.last_seen >= now - model.duration}
     places = [(original.page, original.position) for original in deduper.most_repeated()]
     assert len(set(places)) == len(places)

@@ -22,7 +22,15 @@ from hypothesis import strategies as st
 from server_groups import Servers, start_cluster, start_sentinel
 from servers import ServerKind, start_standalone
 
-from dedup import Deduper, IndexFullError, Original, Report, SettingsError
+from dedup import (
+    Deduper,
+    IndexFullError,
+    Original,
+    PageList,
+    PageSummary,
+    Report,
+    SettingsError,
+)
 from dedup.index import memory, memory_reading, tables
 
 Open = Callable[..., Deduper]
@@ -306,6 +314,83 @@ def test_most_repeated(open_deduper: Open) -> None:
     for limit in (0, -1, True, 2.5, "many"):
         with pytest.raises(SettingsError, match=r"limit=.* from 1 on"):
             deduper.most_repeated(limit)  # type: ignore[arg-type]
+
+
+def listed(deduper: Deduper, limit: int, prefix: str = "") -> list[PageSummary]:
+    """All pages, so many at a time."""
+    found = deduper.pages(prefix, limit=limit)
+    pages = list(found.pages)
+    while found.after is not None:
+        assert len(found.pages) == limit
+        found = deduper.pages(prefix, after=found.after, limit=limit)
+        pages += found.pages
+    return pages
+
+
+def test_pages_are_listed(open_deduper: Open) -> None:
+    """Each page comes once, however many at a time; by prefix, whatever characters that has."""
+    deduper = open_deduper()
+    assert deduper.pages() == PageList((), None)
+    start = datetime.now(UTC).replace(microsecond=0)
+    names = [f"https://example.org/{n}" for n in range(40)]
+    names += ["a*", "a*b", "a?[b]^", "a\\*", "ab", "é\udc80/\n", ""]
+    for _ in deduper.check_many((page_of(LONG, SHORT), name) for name in names):
+        pass
+    deduper.check(page_of(B, A, A_NEAR, LONG), page=names[3])
+    deduper.forget(names[5])
+    left = [name for name in names if name != names[5]]
+    for limit in (1, 7, len(left), 1000):
+        assert sorted(page.page for page in listed(deduper, limit)) == sorted(left)
+    counts = {page.page: (page.originals, page.repeats) for page in listed(deduper, 5)}
+    assert (counts[names[0]], counts[names[1]], counts[names[3]]) == ((1, 0), (0, 1), (1, 3))
+    for page in deduper.pages().pages:
+        assert page.checked is None or start <= page.checked <= datetime.now(UTC)
+    for prefix in ("https://example.org/1", "a*", "a?", "a\\", "é", "nowhere"):
+        wanted = sorted(name for name in left if name.startswith(prefix))
+        assert sorted(page.page for page in listed(deduper, 3, prefix)) == wanted
+    for after in ("x", "-1", "9" * 30, "²"):
+        with pytest.raises(SettingsError, match=r"after=.* give what the list before gave"):
+            deduper.pages(after=after)
+
+
+def test_a_list_goes_on_whatever_changes(open_deduper: Open) -> None:
+    """Pages that are there all the while are given, though others come and go between two lists."""
+    deduper = open_deduper()
+    for number in range(300):
+        deduper.check(f"{A} {number}", page=f"stays-{number}")
+        deduper.check("", page=f"goes-{number}")
+    met: list[str] = []
+    found = deduper.pages(limit=50)
+    for step in range(1000):
+        met += [page.page for page in found.pages]
+        if found.after is None:
+            break
+        if step < 20:
+            for number in range(step * 15, step * 15 + 15):
+                deduper.forget(f"goes-{number}")
+                deduper.check("", page=f"comes-{number}")
+        found = deduper.pages(after=found.after, limit=50)
+    assert {f"stays-{number}" for number in range(300)} <= set(met)
+
+
+def test_most_repeated_of_a_site(open_deduper: Open) -> None:
+    """Of one site come the originals that its pages own, as many as are asked for."""
+    deduper = open_deduper()
+    deduper.check(page_of(A, LONG), page="https://Example.org/a")
+    deduper.check(B, page="https://example.net/example.org/")
+    deduper.check(page_of(B, B, A, LONG, LONG), page="docs/a.html")
+    assert counted(deduper.most_repeated(site="example.org")) == [
+        ("https://Example.org/a", 1, 2, 2),
+        ("https://Example.org/a", 0, 1, 2),
+    ]
+    assert counted(deduper.most_repeated(1, site="example.org"))[0][:2] == (
+        "https://Example.org/a",
+        1,
+    )
+    assert [each.page for each in deduper.most_repeated(site="example.net")] == [
+        "https://example.net/example.org/"
+    ]
+    assert deduper.most_repeated(site="docs") == []
 
 
 def test_candidates_are_counted(open_deduper: Open) -> None:

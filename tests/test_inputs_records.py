@@ -25,7 +25,7 @@ from dedup.inputs.model import Fields, Reading
 from dedup.inputs.reader import NAMED_ERRORS
 from dedup.inputs.records import Records
 from dedup.model import Page
-from dedup.report import site_of
+from dedup.sites import site_of
 
 slow_paths = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 

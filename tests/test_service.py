@@ -216,6 +216,45 @@ def test_the_most_repeated(service: InProcess) -> None:
         problem(service.ask("GET", "/v1/repeated", params=query), "invalid")
 
 
+def test_the_most_repeated_of_a_site(service: InProcess) -> None:
+    """The site is chosen before the first so many are: what other sites repeat takes no place."""
+    for page in ("https://a.example/1", "https://a.example/2", "https://b.example/1"):
+        service.check({"page": page, "content": A})
+    for page in ("https://b.example/2", "https://b.example/3"):
+        service.check({"page": page, "content": B})
+    query = {"limit": "1", "site": "b.example"}
+    (found,) = service.ask("GET", "/v1/repeated", params=query).json()["originals"]
+    assert (found["page"], found["seen"]) == ("https://b.example/2", 1)
+    assert service.ask("GET", "/v1/repeated", params={"site": "c"}).json()["originals"] == []
+    for query in ({"site": ""}, {"site": "x" * 256}):
+        problem(service.ask("GET", "/v1/repeated", params=query), "invalid")
+
+
+def test_the_pages_of_a_namespace(service: InProcess, keys: dict[str, str]) -> None:
+    """They come in order, some at a time, by prefix; what cannot be meant is refused."""
+    names = [f"https://example.org/{number}?a=b&c" for number in range(5)]
+    service.check({"pages": [{"page": name, "content": f"{A}\n\n{B}"} for name in names]})
+    first = service.ask("GET", "/v1/pages", params={"limit": "3"}).json()
+    msgspec.convert(first, shapes.PagesOut)
+    assert [page["page"] for page in first["pages"]] == names[:3]
+    counts = [(page["originals"], page["repeats"]) for page in first["pages"]]
+    assert counts == [(2, 0), (0, 2), (0, 2)]
+    rest = service.ask("GET", "/v1/pages", params={"after": first["after"]}).json()
+    assert [page["page"] for page in rest["pages"]] == names[3:]
+    assert rest["after"] is None
+    some = service.ask("GET", "/v1/pages", params={"prefix": names[2]}).json()
+    assert [page["page"] for page in some["pages"]] == names[2:3]
+    nowhere = {"Dedup-Namespace": "nowhere"}
+    answer = service.ask("GET", "/v1/pages", headers=nowhere)
+    assert answer.json() == {"version": 1, "pages": [], "after": None}
+    for query in ({"limit": "0"}, {"after": "x"}, {"after": "9" * 101}, {"top": "3"}):
+        problem(service.ask("GET", "/v1/pages", params=query), "invalid")
+    with InProcess(Options(keys=Path(keys[""]))) as locked:
+        problem(locked.ask("GET", "/v1/pages"), "key-needed")
+        problem(locked.ask("GET", "/v1/pages", headers=bearer(keys, "news")), "not-allowed")
+        assert locked.ask("GET", "/v1/pages", headers=bearer(keys, "reader")).status_code == 200
+
+
 def test_explain(service: InProcess) -> None:
     """The explanation is the library's."""
     body = {"block": TEASER, "original": LONG, "threshold": 0.9}

@@ -96,7 +96,7 @@ def test_documented_examples() -> None:
         for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
         for example in re.split(r"(?:^|\n)\$ ", block)[1:]
     ]
-    assert len(examples) == 9
+    assert len(examples) == 11
     with Process() as service:
         for command, promised in examples:
             ended = subprocess.run(  # noqa: S602 - our own documentation

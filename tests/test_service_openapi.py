@@ -42,7 +42,7 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
             cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert ended.returncode == 0, ended.stdout + ended.stderr
-        assert re.search(r"Tested: +9\b", ended.stdout), ended.stdout
+        assert re.search(r"Tested: +10\b", ended.stdout), ended.stdout
         assert httpx.get(f"{service.url}/readyz").status_code == 200
     assert not [line for line in service.lines if '"bug"' in line]
 

@@ -1,7 +1,7 @@
 """Where originals live: one protocol of whole operations, and the table of stores by URL.
 
 An index gets sketches and page ids, and answers with verdicts; it knows nothing of text, HTML or
-reports. Each operation is atomic, but for the two that only read (`page`, `most_repeated`).
+reports. Each operation is atomic, but for those that only read (`page`, `pages`, `most_repeated`).
 
 Expiry (`Settings.expire_after`): at the time `now` of an operation, an original with
 `last_seen < now - expire_after` does not exist: it is no candidate, and a block equal to it becomes
@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup.errors import SettingsError
-from dedup.model import Original, PageEntry, Stats
+from dedup.model import Original, PageEntry, PageList, Stats
 from dedup.settings import Keep, Lsh, Settings
 from dedup.sketch import Sketches
 from dedup.urls import scheme_and_hosts
@@ -97,7 +97,24 @@ class Index(Protocol):
         """
         ...
 
-    def most_repeated(self, limit: int, now: int) -> list[Original]:
+    def pages(self, prefix: str, after: str, limit: int) -> PageList:
+        """Pages that the index has, in its own order, some at a time.
+
+        In memory and in a file they come in the order in which they were first checked (but a page
+        may take the place of one that was forgotten), in Redis in none. A page that is there all
+        the while is given; one that comes or goes meanwhile may be missing, or be given twice.
+
+        Args:
+            prefix: how their ids begin.
+            after: "" at first, then what the list before gave.
+            limit: how many, at most; fewer come only at the end.
+
+        Raises:
+            SettingsError: no list gave this to go on after.
+        """
+        ...
+
+    def most_repeated(self, limit: int, now: int, site: str | None = None) -> list[Original]:
         """The originals with most repeats, then those on most pages, then the index's own order.
 
         Those without a repeat are left out. It goes through the whole index, on a server in small
@@ -107,6 +124,7 @@ class Index(Protocol):
         Args:
             limit: how many, at most.
             now: seconds since 1970.
+            site: of the pages that own them; None: any.
         """
         ...
 
@@ -161,7 +179,11 @@ class AsyncIndex(Protocol):
         """See `Index.page`."""
         ...
 
-    async def most_repeated(self, limit: int, now: int) -> list[Original]:
+    async def pages(self, prefix: str, after: str, limit: int) -> PageList:
+        """See `Index.pages`."""
+        ...
+
+    async def most_repeated(self, limit: int, now: int, site: str | None = None) -> list[Original]:
         """See `Index.most_repeated`."""
         ...
 
@@ -299,6 +321,11 @@ def compact(url: str, namespace: str) -> tuple[int, int]:
         return before, index.stats().disk_bytes
     finally:
         index.close()
+
+
+def unknown_place(after: str) -> SettingsError:
+    """The error where a list of pages is to go on after what no list gave."""
+    return SettingsError(f"after={after[:100]!r}: give what the list before gave, or nothing")
 
 
 def _store_for(url: str, settings: Settings) -> tuple[Store, str]:

@@ -31,7 +31,7 @@ from dedup.index.changes import (
     slice_originals,
 )
 from dedup.index.job import NOTHING_HELD, Job, judged_entries
-from dedup.index.memory_reading import most_repeated, page_entry
+from dedup.index.memory_reading import most_repeated, page_entry, page_list
 from dedup.index.page_log import PageLog
 from dedup.index.tables import (
     DEAD_UNITS,
@@ -56,7 +56,7 @@ from dedup.index.tables import (
 from dedup.index.threaded import ThreadedIndex
 from dedup.kernel.kinds import VerdictKind
 from dedup.minhash import band_keys
-from dedup.model import Original, PageEntry, Stats
+from dedup.model import Original, PageEntry, PageList, Stats
 from dedup.settings import Settings
 from dedup.sketch import Sketches
 from dedup.verdict import Verdicts
@@ -189,10 +189,15 @@ class MemoryIndex:
         with self._lock:
             return page_entry(self._tables, self._log, page, self._expired_before(now))
 
-    def most_repeated(self, limit: int, now: int) -> list[Original]:
+    def pages(self, prefix: str, after: str, limit: int) -> PageList:
+        """See `Index.pages`."""
+        with self._lock:
+            return page_list(self._log, prefix, after, limit)
+
+    def most_repeated(self, limit: int, now: int, site: str | None = None) -> list[Original]:
         """See `Index.most_repeated`."""
         with self._lock:
-            return most_repeated(self._tables, self._log, limit, self._expired_before(now))
+            return most_repeated(self._tables, self._log, limit, self._expired_before(now), site)
 
     def stats(self) -> Stats:
         """See `Index.stats`."""

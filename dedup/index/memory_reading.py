@@ -1,18 +1,21 @@
-"""Reading the index in memory: what it has of a page, and its most repeated originals.
+"""Reading the index in memory: what it has of a page, its pages, its most repeated originals.
 
 Over the arrays and the log, which do not change meanwhile. Decides nothing, changes nothing.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
 
+from dedup.index import unknown_place
 from dedup.index.page_log import PageLog
 from dedup.index.tables import FIELD_WORDS, NOBODY, REPEAT_ENTRY, Tables
-from dedup.model import BlockEntry, Original, PageEntry
+from dedup.model import BlockEntry, Original, PageEntry, PageList, PageSummary
+from dedup.sites import is_on
 
 OWNER, LAST_SEEN, SEEN, PAGES = 0, 3, 4, 5
 """Columns of the fields of a record."""
@@ -47,7 +50,37 @@ def page_entry(tables: Tables, log: PageLog, page: str, before: int) -> PageEntr
     )
 
 
-def most_repeated(tables: Tables, log: PageLog, limit: int, before: int) -> list[Original]:
+def page_list(log: PageLog, prefix: str, after: str, limit: int) -> PageList:
+    """See `Index.pages`. A list goes on at the number of a page, so going through all is one pass.
+
+    Args:
+        log: of the index's pages.
+        prefix: how their ids begin.
+        after: as `Index.pages` has it.
+        limit: how many, at most.
+
+    Raises:
+        SettingsError: no list gave this to go on after.
+    """
+    if after and not re.fullmatch(r"[0-9]{1,10}", after):
+        raise unknown_place(after)
+    found: list[PageSummary] = []
+    for number in range(int(after or 0), len(log.names)):
+        name = log.names[number]
+        if name is None or not name.startswith(prefix):
+            continue
+        if len(found) == limit:
+            return PageList(tuple(found), str(number))
+        entries = log.of(number)
+        repeats = int(np.count_nonzero(entries >= REPEAT_ENTRY))
+        checked = datetime.fromtimestamp(log.checked[number], UTC)
+        found.append(PageSummary(name, checked, len(entries) - repeats, repeats))
+    return PageList(tuple(found), None)
+
+
+def most_repeated(
+    tables: Tables, log: PageLog, limit: int, before: int, site: str | None = None
+) -> list[Original]:
     """See `Index.most_repeated`. It takes each original from the entry of the page that owns it.
 
     Args:
@@ -55,6 +88,7 @@ def most_repeated(tables: Tables, log: PageLog, limit: int, before: int) -> list
         log: of its pages.
         limit: how many, at most.
         before: originals last seen earlier have expired (0: none have).
+        site: of the pages that own them; None: any.
     """
     best = np.zeros(0, dtype=np.uint32)
     fewest = 1
@@ -64,7 +98,10 @@ def most_repeated(tables: Tables, log: PageLog, limit: int, before: int) -> list
         words = tables.arena.view(np.uint32)
         some = part[words[2 * part.astype(np.int64) + FIELD_WORDS.start + SEEN] >= fewest]
         # An entry that a page no longer needs may stand in the log beside the one in its place.
-        best = np.union1d(best, some[_alive(_fields(tables, some), before)])
+        some = some[_alive(_fields(tables, some), before)]
+        if site is not None:
+            some = some[_owned_on(log, _fields(tables, some)[:, OWNER], site)]
+        best = np.union1d(best, some)
         fields = _fields(tables, best)
         order = np.lexsort(
             (best, -fields[:, PAGES].astype(np.int64), -fields[:, SEEN].astype(np.int64))
@@ -88,6 +125,14 @@ def _alive(fields: npt.NDArray[np.uint32], before: int) -> npt.NDArray[np.bool_]
     """Which originals have neither been released nor expired."""
     alive: npt.NDArray[np.bool_] = (fields[:, OWNER] != NOBODY) & (fields[:, LAST_SEEN] >= before)
     return alive
+
+
+def _owned_on(log: PageLog, owners: npt.NDArray[np.uint32], site: str) -> npt.NDArray[np.bool_]:
+    """Which of these pages, by number, are on a site."""
+    numbers, places = np.unique(owners, return_inverse=True)
+    are_there = [is_on(log.names[number] or "", site) for number in numbers.tolist()]
+    found: npt.NDArray[np.bool_] = np.array(are_there, dtype=np.bool_)[places]
+    return found
 
 
 def _originals(log: PageLog, fields: npt.NDArray[np.uint32]) -> list[Original]:

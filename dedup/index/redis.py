@@ -22,7 +22,7 @@ from dedup.errors import IndexFailure, IndexWarning, SettingsError
 from dedup.index.redis_calls import Command, Steps, Talk
 from dedup.index.redis_decisions import RedisDecisions
 from dedup.index.redis_layout import Names, script
-from dedup.model import Original, PageEntry, Stats
+from dedup.model import Original, PageEntry, PageList, Stats
 from dedup.settings import Settings
 from dedup.sketch import Sketches
 from dedup.urls import scheme_and_hosts
@@ -141,9 +141,13 @@ class RedisIndex(_Opened):
         """See `Index.page`."""
         return self._do(self._decisions.page(page, now))
 
-    def most_repeated(self, limit: int, now: int) -> list[Original]:
+    def pages(self, prefix: str, after: str, limit: int) -> PageList:
+        """See `Index.pages`."""
+        return self._do(self._decisions.pages(prefix, after, limit))
+
+    def most_repeated(self, limit: int, now: int, site: str | None = None) -> list[Original]:
         """See `Index.most_repeated`."""
-        return self._do(self._decisions.most_repeated(limit, now))
+        return self._do(self._decisions.most_repeated(limit, now, site))
 
     def stats(self) -> Stats:
         """See `Index.stats`."""
@@ -219,9 +223,13 @@ class AsyncRedisIndex(_Opened):
         """See `Index.page`."""
         return await self._do(self._decisions.page(page, now))
 
-    async def most_repeated(self, limit: int, now: int) -> list[Original]:
+    async def pages(self, prefix: str, after: str, limit: int) -> PageList:
+        """See `Index.pages`."""
+        return await self._do(self._decisions.pages(prefix, after, limit))
+
+    async def most_repeated(self, limit: int, now: int, site: str | None = None) -> list[Original]:
         """See `Index.most_repeated`."""
-        return await self._do(self._decisions.most_repeated(limit, now))
+        return await self._do(self._decisions.most_repeated(limit, now, site))
 
     async def stats(self) -> Stats:
         """See `Index.stats`."""

@@ -32,7 +32,7 @@ from dedup.index.sqlite_file import IndexFile, Log
 from dedup.index.sqlite_lock import LockedError, WriterLock
 from dedup.index.sqlite_rows import LONGEST_HEAD, change_of, row_of, tags_in
 from dedup.index.threaded import ThreadedIndex
-from dedup.model import Original, PageEntry, Stats
+from dedup.model import Original, PageEntry, PageList, Stats
 from dedup.settings import Settings
 from dedup.sketch import Sketches
 from dedup.verdict import Verdicts
@@ -143,10 +143,15 @@ class SqliteIndex:
         with self._lock:
             return self._current().page(page, now)
 
-    def most_repeated(self, limit: int, now: int) -> list[Original]:
+    def pages(self, prefix: str, after: str, limit: int) -> PageList:
+        """See `Index.pages`."""
+        with self._lock:
+            return self._current().pages(prefix, after, limit)
+
+    def most_repeated(self, limit: int, now: int, site: str | None = None) -> list[Original]:
         """See `Index.most_repeated`."""
         with self._lock:
-            return self._current().most_repeated(limit, now)
+            return self._current().most_repeated(limit, now, site)
 
     def stats(self) -> Stats:
         """See `Index.stats`. `bytes` is memory, `disk_bytes` the file."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup.index import Index
-from dedup.model import Original, PageEntry, Stats
+from dedup.model import Original, PageEntry, PageList, Stats
 from dedup.settings import Settings
 from dedup.sketch import Sketches
 from dedup.verdict import Verdicts
@@ -67,9 +67,13 @@ class ThreadedIndex:
         """See `Index.page`."""
         return await asyncio.to_thread((await self._opened()).page, page, now)
 
-    async def most_repeated(self, limit: int, now: int) -> list[Original]:
+    async def pages(self, prefix: str, after: str, limit: int) -> PageList:
+        """See `Index.pages`."""
+        return await asyncio.to_thread((await self._opened()).pages, prefix, after, limit)
+
+    async def most_repeated(self, limit: int, now: int, site: str | None = None) -> list[Original]:
         """See `Index.most_repeated`."""
-        return await asyncio.to_thread((await self._opened()).most_repeated, limit, now)
+        return await asyncio.to_thread((await self._opened()).most_repeated, limit, now, site)
 
     async def stats(self) -> Stats:
         """See `Index.stats`."""

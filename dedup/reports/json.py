@@ -27,7 +27,7 @@ from functools import lru_cache
 from typing import Any
 
 from dedup.findings import Finding, Findings
-from dedup.model import Original, PageEntry
+from dedup.model import Original, PageEntry, PageList, PageSummary
 from dedup.reports.model import Group, Member
 from dedup.reports.result import Result
 
@@ -147,6 +147,20 @@ def page_entry_object(entry: PageEntry) -> dict[str, Any]:
             for block in entry.blocks
         ],
     }
+
+
+def page_list_object(found: PageList) -> dict[str, Any]:
+    """Some of the pages that an index has, as JSON has them."""
+    return {
+        "version": VERSION,
+        "pages": [page_summary_object(page) for page in found.pages],
+        "after": found.after,
+    }
+
+
+def page_summary_object(page: PageSummary) -> dict[str, Any]:
+    """One of the pages that an index has, as JSON has it."""
+    return asdict(page) | {"checked": None if page.checked is None else _second(page.checked)}
 
 
 def repeated_object(originals: Sequence[Original]) -> dict[str, Any]:

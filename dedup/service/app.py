@@ -52,6 +52,7 @@ def create_app(options: Options) -> ASGIApp:
         routes=[
             Route("/v1/check", routes.check, methods=["POST"]),
             Route("/v1/explain", routes.explain, methods=["POST"]),
+            Route("/v1/pages", routes.pages),
             Route("/v1/pages/{page:page}", routes.page, methods=["GET", "DELETE"]),
             Route("/v1/repeated", routes.repeated),
             Route("/v1/stats", routes.stats),

@@ -17,7 +17,7 @@ from dedup.async_detector import AsyncDeduper
 from dedup.batcher import Batcher
 from dedup.errors import DedupError, IndexFailure, PageError, SettingsError
 from dedup.index import STORES, stored_settings
-from dedup.model import Original, Page, PageEntry, Stats
+from dedup.model import Original, Page, PageEntry, PageList, Stats
 from dedup.report import Report
 from dedup.service.metrics import Metrics
 from dedup.settings import Settings
@@ -154,7 +154,20 @@ class Indexes:
         with self._timed("page"):
             return await found.deduper.page(page)
 
-    async def most_repeated(self, namespace: str, limit: int) -> list[Original]:
+    async def pages(self, namespace: str, prefix: str, after: str, limit: int) -> PageList:
+        """The pages of a namespace; of several who ask for a prefix, one after another.
+
+        Raises:
+            DedupError: the index failed, or no list gave this to go on after.
+        """
+        found = await self._find(namespace)
+        if found is None:
+            return PageList((), None)
+        async with self._passing if prefix else contextlib.nullcontext():
+            with self._timed("pages"):
+                return await found.deduper.pages(prefix, after=after, limit=limit)
+
+    async def most_repeated(self, namespace: str, limit: int, site: str | None) -> list[Original]:
         """The most repeated originals; of several who ask, one after another goes through an index.
 
         Raises:
@@ -165,7 +178,7 @@ class Indexes:
             return []
         async with self._passing:
             with self._timed("most_repeated"):
-                return await found.deduper.most_repeated(limit)
+                return await found.deduper.most_repeated(limit, site=site)
 
     async def stats(self, namespace: str) -> tuple[Stats, Settings]:
         """What a namespace holds, and its settings."""

@@ -26,6 +26,7 @@ SHAPES = (
     shapes.ExplainOut,
     shapes.StatsOut,
     shapes.PageEntryOut,
+    shapes.PagesOut,
     shapes.RepeatedOut,
     shapes.HealthOut,
     shapes.ProblemOut,
@@ -92,6 +93,12 @@ PAGE_ENTRY = {
     ],
 }
 """The second block repeats the first."""
+PAGE_SUMMARY = {
+    "page": "https://example.org/a",
+    "checked": "2026-11-24T05:30:00Z",
+    "originals": 12,
+    "repeats": 3,
+}
 
 
 def _query(shape: type[Any]) -> list[dict[str, Any]]:
@@ -166,6 +173,17 @@ OPERATIONS = (
         parameters=(NAMESPACE,),
     ),
     Operation(
+        "/v1/pages", "get", "pages", "The pages of a namespace",
+        "Some at a time, in the index's own order: of one in memory or in a file as they were"
+        " first checked, of one in Redis none. A page that is there all the while is given; what"
+        " comes and goes meanwhile may be missing, or be given twice. For a prefix all pages are"
+        " looked at, one such request at a time.",
+        "PagesOut",
+        (*EVERYWHERE, *WITH_INDEX),
+        parameters=(NAMESPACE, *_query(shapes.PagesIn)),
+        examples={"pages": {"version": 1, "pages": [PAGE_SUMMARY], "after": "1"}},
+    ),
+    Operation(
         "/v1/pages/{page}", "get", "page", "What a page owns and repeats",
         "The page's blocks that count in the index, in order: originals of its own, and repeats of"
         " originals. Blocks that are too short, and those whose original is gone, are not there.",
@@ -182,8 +200,8 @@ OPERATIONS = (
     ),
     Operation(
         "/v1/repeated", "get", "repeated", "The most repeated originals",
-        "Most repeats first. It goes through the whole index: for people, not for pipelines. One"
-        " such request is worked on at a time, and the others wait.",
+        "Most repeats first, of all pages or of one site. It goes through the whole index: for"
+        " people, not for pipelines. One such request is worked on at a time, and the others wait.",
         "RepeatedOut",
         (*EVERYWHERE, *WITH_INDEX),
         parameters=(NAMESPACE, *_query(shapes.RepeatedIn)),

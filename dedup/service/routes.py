@@ -16,7 +16,7 @@ from dedup.explanation import explain as explain_texts
 from dedup.model import Page
 from dedup.report import Report
 from dedup.reports.explanation import Place, explanation_object
-from dedup.reports.json import dump, page_entry_object, repeated_object
+from dedup.reports.json import dump, page_entry_object, page_list_object, repeated_object
 from dedup.service import metrics as metrics_module
 from dedup.service.answers import Answering, noted
 from dedup.service.bodies import (
@@ -42,6 +42,7 @@ from dedup.service.shapes import (
     ExplainIn,
     ManyPages,
     OnePage,
+    PagesIn,
     QueryWishes,
     RepeatedIn,
     Wishes,
@@ -227,13 +228,25 @@ async def page(request: Request) -> Response:
     raise Problem("not-found", f"namespace {namespace!r} has no page {name[:200]!r}")
 
 
+async def pages(request: Request) -> Response:
+    """`GET /v1/pages`: the pages of a namespace, some at a time."""
+    service = service_of(request)
+    key, namespace = authorise(request, "read")
+    asked = from_query(request, PagesIn)
+    service.rates.charge(key.name, 1)
+    found = await service.in_time(
+        service.indexes.pages(namespace, asked.prefix, asked.after, asked.limit)
+    )
+    return Response(dump(page_list_object(found)), media_type=JSON)
+
+
 async def repeated(request: Request) -> Response:
     """`GET /v1/repeated`: the most repeated originals."""
     service = service_of(request)
     key, namespace = authorise(request, "read")
     asked = from_query(request, RepeatedIn)
     service.rates.charge(key.name, 1)
-    found = await service.in_time(service.indexes.most_repeated(namespace, asked.limit))
+    found = await service.in_time(service.indexes.most_repeated(namespace, asked.limit, asked.site))
     return Response(dump(repeated_object(found)), media_type=JSON)
 
 

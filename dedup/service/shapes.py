@@ -17,6 +17,7 @@ from dedup.service.problems import Problem
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0)]
 Threshold = Annotated[float, Meta(gt=0, le=1, description="Another threshold, for a lookup.")]
+Limit = Annotated[int, Meta(ge=1, le=1000, description="How many, at most.")]
 PageId = Annotated[
     str,
     Meta(
@@ -89,7 +90,34 @@ class QueryWishes(Wishes, forbid_unknown_fields=True, kw_only=True):
 class RepeatedIn(Struct, forbid_unknown_fields=True, kw_only=True):
     """How many originals are wanted."""
 
-    limit: Annotated[int, Meta(ge=1, le=1000, description="How many, at most.")] = 20
+    limit: Limit = 20
+    site: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=255,
+                description="Of the pages that own them: a host in lower case, or a top folder.",
+                examples=["example.org"],
+            ),
+        ]
+        | None
+    ) = None
+
+
+class PagesIn(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Which pages are wanted."""
+
+    prefix: Annotated[str, Meta(max_length=4096, description="How their ids begin.")] = ""
+    after: Annotated[
+        str,
+        Meta(
+            max_length=100,
+            pattern="^[0-9a-f-]*$",
+            description="What the list before gave, to go on after it.",
+        ),
+    ] = ""
+    limit: Limit = 100
 
 
 class ExplainIn(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -283,6 +311,26 @@ class PageEntryOut(Struct):
         Meta(description="When it was last checked; null where the index does not keep that."),
     ]
     blocks: list[BlockEntryOut]
+
+
+class PageSummaryOut(Struct):
+    """A page that the index has, with how many of its blocks were originals and repeats."""
+
+    page: str
+    checked: Annotated[
+        str | None,
+        Meta(description="When it was last checked; null where the index does not keep that."),
+    ]
+    originals: Count
+    repeats: Count
+
+
+class PagesOut(Struct):
+    """Pages, in the index's own order."""
+
+    version: Literal[1]
+    pages: list[PageSummaryOut]
+    after: Annotated[str | None, Meta(description="To go on after these; null: there are no more.")]
 
 
 class RepeatedOut(Struct):
