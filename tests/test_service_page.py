@@ -386,6 +386,11 @@ def test_the_parts(shared: Process) -> None:
             assert not re.search(r"https?://(?!www\.w3\.org/)", part.text.replace("https?:", ""))
             again = client.get(name, headers={"if-none-match": part.headers["etag"]})
             assert (again.status_code, again.content) == (304, b"")
+        # Its parts share one scope, where a second function of a name would replace the first.
+        script = client.get("/web/page.js").text
+        functions = re.findall(r"^(?:async )?function (\w+)", script, re.MULTILINE)
+        assert len(functions) > 100
+        assert sorted(set(functions)) == sorted(functions)
         sample = client.get("/web/harbour-news.html")
         assert sample.content == SAMPLE.read_bytes()
         assert sample.headers["content-type"].startswith("text/plain")
@@ -453,11 +458,17 @@ def test_the_index(visits: Visits) -> None:
     expect(shown).to_have_count(3)
     expect(shown.first).to_contain_text(TEASER)
     expect(shown.first).to_contain_text("2 repeats")
-    page.locator("#repeated select").select_option("two.example")
+    options = page.locator("#sites option").evaluate_all("all => all.map(each => each.value)")
+    assert options == ["one.example", "two.example"]
+    page.locator("#site").fill("two.example")
+    page.keyboard.press("Enter")
     expect(shown).to_have_count(1)
     expect(shown.locator(".quote")).to_have_text(EVIL)
+    page.locator("#site").fill(EVIL[:200])
+    page.keyboard.press("Enter")
+    expect(page.locator("#repeated")).to_have_text(f"Nothing of {EVIL[:200]} is repeated so far.")
     page.reload()
-    expect(shown.first).to_contain_text("the index keeps none")  # a new tab has no texts
+    expect(page.locator("#repeated")).to_contain_text("the index keeps none")  # nor a new tab
     shown.first.get_by_role("link").click()
     entry = page.locator("#entry")
     expect(entry).to_contain_text("2 originals of its own, 0 repeats")
@@ -468,6 +479,53 @@ def test_the_index(visits: Visits) -> None:
     entry.get_by_role("link", name="https://one.example/a").first.click()
     expect(entry.locator("h2")).to_have_text("https://one.example/a")
     expect(entry.locator("h2")).to_be_focused()
+
+
+def test_the_pages(visits: Visits, shared: Process) -> None:
+    """All pages are listed, some at a time, or those of a prefix; each leads to what it has."""
+    page = visits.open()
+    name = page.evaluate("sessionStorage.getItem('dedup-namespace')")
+    names = [f"https://one.example/{number}" for number in range(120)] + [EVIL, "two/a b"]
+    body = {"pages": [{"page": each, "content": f"{TEASER}\n\n{OTHER}"} for each in names]}
+    answer = httpx.post(f"{shared.url}/v1/check", json=body, headers={"Dedup-Namespace": name})
+    assert answer.status_code == 200
+    page.keyboard.press("p")
+    links = page.locator("#pages li a")
+    pager = page.locator("#pages .pager")
+    expect(links).to_have_text(names[:50])
+    expect(page.locator("#pages li").first).to_contain_text("2 originals")
+    expect(page.locator("#pages li").nth(1)).to_contain_text("2 repeats")
+    expect(pager).to_contain_text("1 to 50 of 122 pages")
+    expect(pager.get_by_role("button", name="Previous")).to_be_disabled()
+    pager.get_by_role("button", name="Next").click()
+    expect(links).to_have_text(names[50:100])
+    pager.get_by_role("button", name="Next").click()
+    expect(links).to_have_text(names[100:])
+    expect(pager.get_by_role("button", name="Next")).to_be_disabled()
+    pager.get_by_role("button", name="Previous").click()
+    expect(pager).to_contain_text("51 to 100 of 122 pages")
+    links.nth(3).click()
+    expect(page.locator("#entry h2")).to_have_text(names[53])
+    expect(links).to_have_text(names[50:100])  # the list is where it was
+    page.get_by_role("button", name="Forget this page").click()
+    page.get_by_role("button", name="Forget it").click()
+    expect(page.locator("#forgotten")).to_have_text(f"{names[53]} is forgotten.")
+    expect(links).to_have_text([*names[50:53], *names[54:101]])
+    expect(pager).to_contain_text("of 121 pages")
+    for prefix in (EVIL, "two/"):
+        page.locator("#prefix").fill(prefix)
+        page.keyboard.press("Enter")
+        expect(links).to_have_text([each for each in names if each.startswith(prefix)])
+        links.click()
+        expect(page.locator("#entry h2")).to_have_text(names[120 if prefix == EVIL else 121])
+        page.locator("#entry").get_by_role("link", name="Close").click()
+        expect(page.locator("#entry h2")).to_have_count(0)
+        expect(links).to_have_count(1)
+    page.locator("#prefix").fill("nothing")
+    page.keyboard.press("Enter")
+    expect(page.locator("#pages")).to_have_text("No page’s id begins with nothing.")
+    page.locator("#lists").get_by_text("Repeated most").click()
+    expect(page.locator("#repeated li")).to_have_count(2)
 
 
 def test_forgetting(visits: Visits) -> None:
@@ -550,6 +608,11 @@ def test_phone(visits: Visits) -> None:
     page.get_by_role("button", name="Close").click()
     expect(page.locator("#original")).to_have_count(0)
     expect(page.locator(".near .why")).to_be_focused()
+    give(page, f"{TEASER}\n\n{TEASER}", f"https://{'x' * 60}.example/{'y' * 300}", remember=True)
+    for keys, place in (("i", "#repeated"), ("p", "#pages")):
+        page.keyboard.press(keys)
+        expect(page.locator(f"{place} li")).to_have_count(1)
+        assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
 
 
 def test_theme(visits: Visits) -> None:
@@ -589,6 +652,13 @@ def axe() -> str:
     return Path(folder, "axe.min.js").read_text(encoding="utf-8")
 
 
+def give_some(page: Page) -> None:
+    """Have some pages checked."""
+    page.keyboard.press("c")
+    for name in ("https://one.example/a", "https://one.example/b"):
+        give(page, f"{TEASER}\n\n{OTHER}", name, remember=True)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_accessible(visits: Visits, scheme: Any) -> None:
     """axe-core finds nothing to say of any view, in light and dark, wide and narrow."""
@@ -609,6 +679,14 @@ def test_accessible(visits: Visits, scheme: Any) -> None:
     look()
     page.keyboard.press("i")
     expect(page.locator("#stats .totals")).to_be_visible()
+    look()
+    give_some(page)
+    for keys in ("i", "p"):
+        page.keyboard.press(keys)
+        expect(page.locator(f"#{'repeated' if keys == 'i' else 'pages'} li").first).to_be_visible()
+        look()
+    page.locator("#pages li a").first.click()
+    expect(page.locator("#entry h2")).to_be_focused()
     look()
     page.locator("#connect").click()
     look()

@@ -27,7 +27,7 @@ POLICY = (
 )
 SCRIPTS = (
     *("connection.js", "api.js", "given.js", "marked.js", "original.js", "answers.js"),
-    *("check.js", "browse.js", "app.js"),
+    *("check.js", "browse.js", "lists.js", "app.js"),
 )
 """The page's own scripts, in the order of use, after those that it shares with the report."""
 

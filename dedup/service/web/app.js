@@ -1,4 +1,4 @@
-// Which view is shown, and what keys do. A place is a hash: `#/`, `#/index`, `#/index/<page id>`.
+// Which view is shown, and what keys do. A place is a hash: `#/`, `#/index`, `#/pages`, `#/index/<page id>`.
 
 const VIEWS = ["check", "index"];
 
@@ -12,7 +12,7 @@ function decoded(part) {
 
 function show() {
   const [name, page] = location.hash.replace(/^#\/?/u, "").split("/");
-  const view = VIEWS.includes(name) ? name : VIEWS[0];
+  const view = name === "pages" ? "index" : VIEWS.includes(name) ? name : VIEWS[0];
   const entering = $(`${view}-view`).hidden;
   for (const each of VIEWS) $(`${each}-view`).hidden = each !== view;
   for (const link of document.querySelectorAll("#tabs a[data-view]")) {
@@ -23,7 +23,9 @@ function show() {
   document.body.dataset.ready = view;
   if (view === "index") {
     if (entering || page) $("forgotten").textContent = "";
-    showIndex(page && decoded(page));
+    // A page is shown above the list from which one came.
+    const list = name === "pages" ? "pages" : page !== undefined && shown.list ? shown.list : "repeated";
+    showIndex(list, page && decoded(page));
   }
 }
 
@@ -37,6 +39,7 @@ listenForKeys({
   k: () => stepRepeats(-1),
   c: () => (location.hash = "#/"),
   i: () => (location.hash = "#/index"),
+  p: () => (location.hash = "#/pages"),
   "?": () => $("help").showModal(),
   Escape: letGo,
 });

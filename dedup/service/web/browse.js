@@ -1,7 +1,4 @@
-// What the index holds: how much, what is repeated most, and one page of it, which can be forgotten.
-
-const MOST = 500; // originals that are asked for
-const LISTED = 20; // originals that are shown at once
+// What the index holds: how much, and one page of it, which can be forgotten. Its lists: lists.js.
 
 const SETTINGS = {
   threshold: "A block is near from a similarity of",
@@ -40,13 +37,6 @@ function settingElement([name, value]) {
   return h("div", {}, h("dt", {}, SETTINGS[name] || "", " ", h("code", {}, name)), h("dd", {}, shown));
 }
 
-// The site of a page id: the host of a URL, the top folder of a path, else none.
-function siteOf(page) {
-  if (page.includes("://")) return URL.canParse(page) ? new URL(page).hostname : "";
-  const folders = page.split("/").slice(0, -1).filter((part) => !["", ".", ".."].includes(part));
-  return folders[0] || "";
-}
-
 const routeOf = (page) => `#/index/${encodeURIComponent(page.toWellFormed ? page.toWellFormed() : page)}`;
 
 // The text of an original: where the index keeps texts, or this tab had its page remembered.
@@ -63,59 +53,6 @@ function textOrNone(original) {
 function placeOf({ page, position }, here) {
   if (page === here) return [`block ${number(position)} of this page`];
   return [`block ${number(position)} of `, h("a", { href: routeOf(page) }, h("bdi", { class: "name" }, page))];
-}
-
-function repeatedElement(original) {
-  return h(
-    "li",
-    { class: "most" },
-    textOrNone(original),
-    h(
-      "p",
-      { class: "facts" },
-      h("strong", {}, counted(original.seen, "repeat")),
-      h("span", {}, `on ${counted(original.pages, "page")}`),
-      h("span", {}, placeOf(original)),
-      h("span", {}, `last seen ${utc(original.last_seen)}`),
-    ),
-  );
-}
-
-function showRepeated(originals) {
-  const repeated = originals.filter(({ seen }) => seen > 0);
-  if (!repeated.length) {
-    $("repeated").replaceChildren(h("h2", {}, "Repeated most"), h("p", { class: "soft" }, "Nothing is repeated so far."));
-    return;
-  }
-  const sites = [...new Set(repeated.map(({ page }) => siteOf(page)))].filter(Boolean).sort();
-  const site = h(
-    "select",
-    {},
-    h("option", { value: "" }, "all sites"),
-    sites.map((name) => h("option", { value: name }, name)),
-  );
-  const list = h("ol", { class: "cards" });
-  const foot = h("div");
-  const draw = (from) => {
-    const some = repeated.filter(({ page }) => !site.value || siteOf(page) === site.value);
-    list.start = from + 1;
-    list.replaceChildren(...some.slice(from, from + LISTED).map(repeatedElement));
-    foot.replaceChildren(
-      pager(from, LISTED, some.length, "original", (to) => {
-        draw(to);
-        $("repeated").scrollIntoView({ block: "start" });
-      }),
-    );
-  };
-  site.addEventListener("change", () => draw(0));
-  $("repeated").replaceChildren(
-    h("h2", {}, "Repeated most"),
-    sites.length > 1 ? h("p", { class: "tools" }, h("label", {}, "Originals of ", site)) : "",
-    repeated.length === MOST ? h("p", { class: "soft" }, `The first ${number(MOST)}.`) : "",
-    h("div", { class: "list" }, list),
-    foot,
-  );
-  draw(0);
 }
 
 function blockEntryElement({ position, owned, original }, page) {
@@ -158,7 +95,7 @@ function showEntry({ page, checked, blocks }) {
       ),
       list,
       foot,
-      h("p", { class: "actions" }, forgetButton, h("a", { href: "#/index" }, "Close")),
+      h("p", { class: "actions" }, forgetButton, h("a", { href: listRoute() }, "Close")),
     ),
   );
   $("entry").querySelector("h2").focus();
@@ -166,30 +103,35 @@ function showEntry({ page, checked, blocks }) {
 
 let browsed = 0; // a later question outdates an earlier one
 
-async function showIndex(page) {
+// Totals, settings and a list, or a page above the list that is there.
+async function showIndex(list, page) {
   browsed += 1;
   const mine = browsed;
+  const drawn = async (question, draw) => {
+    const answer = await question;
+    if (mine === browsed) draw(answer);
+  };
   showTrouble($("index-trouble"));
   $("entry").replaceChildren();
   $("find-id").value = page || "";
   try {
-    const [{ settings, ...stats }, { originals }] = await Promise.all([
-      ask("GET", "/v1/stats"),
-      ask("GET", `/v1/repeated?limit=${MOST}`),
+    await Promise.all([
+      drawn(ask("GET", "/v1/stats"), showStats),
+      page && drawn(ask("GET", `/v1/pages/${encodeURIComponent(page)}`), showEntry),
+      showList(list, { again: !page }),
     ]);
-    if (mine !== browsed) return;
-    $("stats").replaceChildren(...statsElements(stats));
-    showRepeated(originals);
-    $("settings").replaceChildren(
-      h("h2", {}, "Settings"),
-      h("dl", { class: "card pairs" }, Object.entries(settings).map(settingElement)),
-    );
-    if (!page) return;
-    const entry = await ask("GET", `/v1/pages/${encodeURIComponent(page)}`);
-    if (mine === browsed) showEntry(entry);
   } catch (error) {
     if (mine === browsed) showTrouble($("index-trouble"), error);
   }
+}
+
+function showStats({ settings, ...stats }) {
+  $("stats").replaceChildren(...statsElements(stats));
+  showTotal(stats.pages);
+  $("settings").replaceChildren(
+    h("h2", {}, "Settings"),
+    h("dl", { class: "card pairs" }, Object.entries(settings).map(settingElement)),
+  );
 }
 
 function askToForget(page) {
@@ -207,14 +149,14 @@ async function forget(page) {
     return;
   }
   rememberedTexts.delete(`${namespace()} ${page}`);
-  location.hash = "#/index";
+  location.hash = listRoute();
   $("forgotten").replaceChildren(h("bdi", { class: "name" }, page), " is forgotten.");
 }
 
 $("find").addEventListener("submit", (event) => {
   event.preventDefault();
   const route = routeOf($("find-id").value);
-  if (location.hash === route) showIndex($("find-id").value);
+  if (location.hash === route) show();
   else location.hash = route;
 });
 $("confirm").addEventListener("close", () => {
