@@ -116,8 +116,9 @@ class Report:
         """With how many originals each block was compared, to find what it repeats.
 
         None (0) where its very text was found, where no original has a key in common with it, and
-        where it was not judged. An index in Redis does not count those that the server ruled out.
-        Empty where nobody knows: a service does not tell.
+        where it was not judged. An index in Redis leaves those out that the server rules out, of
+        pages that it knows and where originals expire. Empty where nobody knows: a service does not
+        tell.
         """
         if self._content is None or self._verdicts is None:
             return []

@@ -534,6 +534,29 @@ def test_forgetting_leaves_nothing(url: str) -> None:
         shared.clear()
 
 
+def test_candidates_are_those_of_the_index_in_memory(valkey: str) -> None:
+    """New pages of templated text are compared with as many originals, whatever the batches."""
+    chosen = random.Random(3)
+    words = [f"word{number}" for number in range(400)]
+    phrases = [" ".join(chosen.choices(words, k=12)) for _ in range(20)]
+    pages = [
+        (
+            "\n\n".join(
+                f"{chosen.choice(phrases)} {' '.join(chosen.choices(words, k=9))}"
+                for _ in range(10)
+            ),
+            f"p{number}",
+        )
+        for number in range(40)
+    ]
+    for batch in (1, 7, 40):
+        with Deduper(valkey, namespace=uuid.uuid4().hex) as shared, Deduper() as local:
+            found = [report.candidates for report in shared.check_many(pages, batch_pages=batch)]
+            assert found == [report.candidates for report in local.check_many(pages)]
+            assert sum(map(sum, found)) > 400
+            shared.clear()
+
+
 def test_most_repeated_of_many(valkey: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts that are scanned in several steps give the ranks that the index in memory gives."""
     monkeypatch.setattr(redis_reading, "SCANNED", 50)

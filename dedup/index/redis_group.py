@@ -208,6 +208,9 @@ class Group:
             own = np.array([pair[0] for pair in pairs])
             other = np.array([place[pair[1]] for pair in pairs])
             is_open[own[self._are_alike(own, other, spans, traces, prints)]] = True
+        here = {*zip(later.tolist(), earlier.tolist(), strict=True)}
+        places = [*own.tolist(), *(at for at, one in here if not is_open[one])]
+        batch.candidates[self.rows] = np.bincount(places, minlength=len(self.rows))
         return is_open
 
     def _are_alike(

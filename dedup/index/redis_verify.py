@@ -58,6 +58,7 @@ def decide(batch: Batch, pending: Sequence[Pending], states: dict[int, PageState
     stored = _judge_stored(batch, pending)
     for block in sorted(pending, key=lambda block: block.row):
         settled = Settled(len(local.settled), block.row, block.page)
+        batch.candidates[block.row] = 0
         local.settled.append(settled)
         fields = [value & FIELD for value in batch.fields(block.row).tolist()]
         state = states[block.page]
