@@ -17,12 +17,14 @@ SOURCES := pyproject.toml setup.py $(wildcard dedup/kernel/native/*)
 demo: $(VENV)/installed
 	@$(BIN)/dedup check examples/harbour-news.html --exit-zero
 
-# Says the address; the sample page is in the index as soon as the service answers.
+# Says the address; the sample page is in the index soon after the service answers.
 SAMPLE := examples/harbour-news.html
+PORT ?= 8000
 serve: $(VENV)/installed
 	@$(BIN)/python -c "import dedup, pathlib; page = pathlib.Path('$(SAMPLE)'); \
-	  dedup.Client('http://127.0.0.1:8000', tries=9).check(page.read_bytes(), str(page))" & \
-	exec $(BIN)/dedup serve --log-level warning
+	  dedup.Client('http://127.0.0.1:$(PORT)', tries=9).check(page.read_bytes(), str(page))" & \
+	trap "kill $$! 2> /dev/null" EXIT; trap : INT; \
+	$(BIN)/dedup serve --log-level warning --port $(PORT)
 
 test: check suite wheel
 
@@ -53,6 +55,7 @@ bench: $(VENV)/installed
 	$(BIN)/python bench/accuracy.py
 
 $(VENV)/installed: $(SOURCES)
+	@echo "Setting up $(VENV), with all that development needs: this takes some minutes."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install -qq --editable '.[dev,bench]'

@@ -131,9 +131,9 @@ class Process:
         self._process.send_signal(signal.SIGTERM)
         return self.wait(timeout)
 
-    def ask_to_stop(self) -> None:
-        """Ask it to stop, and do not wait."""
-        self._process.send_signal(signal.SIGTERM)
+    def ask_to_stop(self, how: int = signal.SIGTERM) -> None:
+        """Ask it to stop, by a signal, and do not wait."""
+        self._process.send_signal(how)
 
     def wait(self, timeout: float = 20) -> int:
         """Its exit status, when it has ended."""

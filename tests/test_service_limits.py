@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_cli import environment
 
 from dedup import IndexFailure, InputError, Page, Report, SettingsError
 from dedup.batcher import Batcher
 from dedup.service.keys import PREFIX, Keys, add_key, read_keys
-from dedup.service.limits import Gate, Limits, Rates
+from dedup.service.limits import Gate, Limits
 from dedup.service.problems import Problem
+from dedup.service.rates import Rates, SharedLedger
 
 
 class Clock:
@@ -134,7 +138,7 @@ def test_the_gate_forgets_nobody(wanted: list[tuple[int, bool]], data: st.DataOb
 def test_rates_hold_in_the_long_run(steps: list[tuple[int, float]]) -> None:
     """Pages let in never exceed the rate by more than one request and a second's worth."""
     clock = Clock()
-    rates, rate, had, largest = Rates(10, clock), 10.0, 0, 0
+    rates, rate, had, largest = Rates(10, clock=clock), 10.0, 0, 0
     for pages, pause in steps:
         clock.now += pause
         if rates.seconds_to_wait("a", None):
@@ -148,7 +152,7 @@ def test_rates_hold_in_the_long_run(steps: list[tuple[int, float]]) -> None:
 def test_waiting_as_told_is_enough() -> None:
     """Whoever waits as long as he is told is let in."""
     clock = Clock()
-    rates = Rates(3, clock)
+    rates = Rates(3, clock=clock)
     rates.admit("a", None)
     rates.charge("a", 100)
     with pytest.raises(Problem) as caught:
@@ -157,6 +161,36 @@ def test_waiting_as_told_is_enough() -> None:
     rates.admit("c", 1e6)
     clock.now += int(caught.value.headers["retry-after"])
     rates.admit("a", None)
+
+
+def test_workers_count_together(tmp_path: Path) -> None:
+    """Of several processes each charges the same accounts; what one key owes is no other's."""
+    clock = Clock()
+    one, other = (Rates(3, SharedLedger(tmp_path), clock) for _ in range(2))
+    one.charge("a", 100)  # it has not been asked for: there is no account
+    for turn in range(4):
+        worker = (one, other)[turn % 2]
+        assert worker.seconds_to_wait("a", None) == 0
+        worker.charge("a", 1)
+    assert one.seconds_to_wait("a", None) == other.seconds_to_wait("a", None) == 1 / 3
+    assert one.seconds_to_wait("b", None) == 0
+    clock.now += 1
+    other.admit("a", None)
+
+
+def test_processes_lose_no_charge(tmp_path: Path) -> None:
+    """Charges of two processes at the same moment are all there."""
+    rates = Rates(1000, SharedLedger(tmp_path), Clock())
+    assert rates.seconds_to_wait("a", None) == 0
+    code = (
+        "import pathlib, sys; from dedup.service.rates import Rates, SharedLedger\n"
+        "rates = Rates(1000, SharedLedger(pathlib.Path(sys.argv[1])))\n"
+        "for _ in range(2000): rates.charge('a', 1)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    workers = [subprocess.Popen(command, env=environment()) for _ in range(2)]
+    assert [worker.wait(timeout=60) for worker in workers] == [0, 0]
+    assert rates.seconds_to_wait("a", None) == 3
 
 
 def pages_of(*names: str) -> list[Page]:

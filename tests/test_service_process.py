@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -147,6 +148,14 @@ def test_a_stream_ends_in_order_when_the_service_stops() -> None:
         assert service.wait() == 0
 
 
+def test_ctrl_c_is_the_ordinary_end() -> None:
+    """Who stops his own service is not told of an error."""
+    with Process("--log-level", "warning") as service:
+        service.ask_to_stop(signal.SIGINT)
+        assert service.wait() == 0
+        assert not [line for line in service.lines if "error" in line]
+
+
 def test_stopping_under_load_loses_nothing(valkey: str) -> None:
     """Every check that was accepted is answered and in the index when the service has stopped."""
     namespace = uuid.uuid4().hex
@@ -250,6 +259,22 @@ def test_workers_share_an_index(valkey: str) -> None:
         assert counted
         assert float(counted[1]) == 40
         assert service.stop() == 0
+    with Deduper(valkey, namespace=namespace) as deduper:
+        deduper.clear()
+
+
+def test_workers_share_the_rate_of_a_key(valkey: str) -> None:
+    """Who has had his pages from one worker has had them from all."""
+    namespace = uuid.uuid4().hex
+    with Process(
+        *("--index", valkey, "--workers", "2", "--namespace", namespace, "--rate", "1")
+    ) as service:
+        pages = [{"page": f"{at}", "content": A} for at in range(100)]
+        assert httpx.post(f"{service.url}/v1/check", json={"pages": pages}).status_code == 200
+        # A new connection each, for which the workers take turns as they come.
+        answers = [httpx.get(f"{service.url}/v1/stats") for _ in range(12)]
+        assert {answer.status_code for answer in answers} == {429}
+        assert min(int(answer.headers["retry-after"]) for answer in answers) > 90
     with Deduper(valkey, namespace=namespace) as deduper:
         deduper.clear()
 

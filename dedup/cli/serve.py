@@ -5,6 +5,7 @@ The commands are options around `dedup.service`, which needs the `server` extra.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -165,10 +166,10 @@ def serve(
     stderr, a JSON object a line. SIGTERM and Ctrl-C stop it, after what was accepted.
     """
     _require_server()
-    from dedup.service.indexes import shown_url  # noqa: PLC0415
     from dedup.service.limits import Limits  # noqa: PLC0415 - late, for a quick --help
     from dedup.service.serve import Listening, serve_until_stopped  # noqa: PLC0415
     from dedup.service.state import Options  # noqa: PLC0415
+    from dedup.urls import scheme_and_hosts  # noqa: PLC0415
 
     settings: dict[str, Any] = {
         "threshold": threshold,
@@ -198,12 +199,13 @@ def serve(
     def announce(address: str) -> None:
         who = f"keys in {keys}" if keys else "no keys, for this machine alone"
         click.echo(
-            f"dedup: serving {address} (index {shown_url(index)}; {who}):"
+            f"dedup: serving {address} (index {scheme_and_hosts(index)}; {who}):"
             f" a web page there, the API at {address}/docs",
             err=True,
         )
 
-    serve_until_stopped(options, listening, announce)
+    with suppress(KeyboardInterrupt):  # the ordinary way to stop one's own
+        serve_until_stopped(options, listening, announce)
 
 
 @click.command("serve-key")  # without settings: the rights of a key are said each time

@@ -21,20 +21,11 @@ from dedup.model import Original, Page, PageEntry, PageList, Stats
 from dedup.report import Report
 from dedup.service.metrics import Metrics
 from dedup.settings import Settings
+from dedup.urls import scheme_and_hosts
 
 NOWHERE = "memory://"
 LOOKUPS = 8
 """Lookups of one request that are under way at once."""
-
-
-def shown_url(url: str) -> str:
-    """A store's URL or path, without user, password and options."""
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        return url
-    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
-
-
 LANES = 2
 """Batches of a namespace under way: one is made ready while the index works on the other."""
 
@@ -71,7 +62,7 @@ class Indexes:
 
     def __init__(self, url: str, options: Mapping[str, Any], most: int, metrics: Metrics) -> None:
         self._url = url
-        self._shown = shown_url(url)
+        self._shown = scheme_and_hosts(url)
         self._options = dict(options)
         self._most = most
         self._metrics = metrics

@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-import os
 import re
 import secrets
 import tomllib
@@ -27,6 +26,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from dedup.errors import InputError, SettingsError
+from dedup.files import write_whole
 
 Scope: TypeAlias = Literal["read", "write"]
 
@@ -233,23 +233,13 @@ def add_key(
     lines = [f"{field} = {value}" for field, value in parts.items() if value]
     if earlier and not earlier.endswith("\n"):
         earlier += "\n"
-    _replace(path, f"{earlier}{'' if not earlier else chr(10)}[[key]]\n" + "\n".join(lines) + "\n")
+    text = "\n".join([f"{earlier}\n[[key]]" if earlier else "[[key]]", *lines, ""])
+    try:
+        write_whole(path, text.encode(), mode=0o600)  # for its owner alone
+    except OSError as error:
+        raise InputError(f"cannot write {str(path)!r}: {error.strerror}") from error
     return secret
 
 
 def _quoted(text: str) -> str:
     return f'"{text}"'  # names have no character that would have to be escaped
-
-
-def _replace(path: Path, text: str) -> None:
-    """Put a file in its place whole, for its owner alone."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(f"cannot write {str(path)!r}: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""How much the service takes, and when it is too much: limits, the gate, rates.
+"""How much the service takes, and when it is too much: limits, the gate, bytes in memory.
 
 Nothing here waits without a bound: what cannot be worked on soon is refused at once, so that those
 who were let in are answered in time. Knows nothing of HTTP but the problems it raises.
@@ -7,7 +7,6 @@ who were let in are answered in time. Knows nothing of HTTP but the problems it 
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -208,53 +207,3 @@ class Budget:
     def give_back(self, count: int) -> None:
         """Give bytes back."""
         self.held -= count
-
-
-class Rates:
-    """Pages a second by key, paid afterwards.
-
-    How many pages a request has is known when it was read. So whoever is not in debt may ask, and
-    pays for the pages that there were; debts are worked off at the key's rate. A second's worth can
-    be saved.
-    """
-
-    def __init__(self, rate: float | None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rate = rate
-        self._clock = clock
-        self._accounts: dict[str, tuple[float, float]] = {}
-
-    def seconds_to_wait(self, name: str, rate: float | None) -> float:
-        """How long a key must wait until it is out of debt; 0: it may ask now.
-
-        Args:
-            name: of the key.
-            rate: its own rate, if it has one.
-        """
-        rate = self._rate if rate is None else rate
-        if rate is None:
-            return 0.0
-        balance, then = self._accounts.get(name, (rate, self._clock()))
-        now = self._clock()
-        balance = min(max(rate, 1.0), balance + (now - then) * rate)
-        self._accounts[name] = balance, now
-        return max(0.0, -balance / rate) if balance < 0 else 0.0
-
-    def admit(self, name: str, rate: float | None) -> None:
-        """Refuse a key that is in debt.
-
-        Raises:
-            Problem: rate, with the time to wait.
-        """
-        seconds = math.ceil(self.seconds_to_wait(name, rate))
-        if seconds:
-            raise Problem(
-                "rate",
-                f"this key has had its pages for the next {seconds} s: send fewer a second",
-                {"retry-after": str(seconds)},
-            )
-
-    def charge(self, name: str, pages: int) -> None:
-        """Let a key pay for pages."""
-        if name in self._accounts:
-            balance, then = self._accounts[name]
-            self._accounts[name] = balance - pages, then

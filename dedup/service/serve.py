@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 from dedup.errors import IndexMismatchError, InputError, SettingsError
 from dedup.index import stored_settings
-from dedup.service.indexes import is_shared, shown_url
+from dedup.service.indexes import is_shared
 from dedup.service.keys import Keys, check_namespace
 from dedup.settings import Settings
+from dedup.urls import scheme_and_hosts
 
 if TYPE_CHECKING:
     from dedup.service.state import Options
@@ -77,8 +78,8 @@ def check_start(options: Options, listening: Listening) -> None:
     stored = stored_settings(options.index, options.namespace)  # the URL, too
     if listening.workers > 1 and not is_shared(options.index):
         raise SettingsError(
-            f"--workers {listening.workers}: an index at {shown_url(options.index)} belongs to one "
-            "process: use one worker, or an index in Redis, which workers share"
+            f"--workers {listening.workers}: an index at {scheme_and_hosts(options.index)} belongs"
+            " to one process: use one worker, or an index in Redis, which workers share"
         )
     if stored is None:
         return
@@ -136,11 +137,14 @@ def serve_until_stopped(
     check_start(options, listening)
     options = replace(options, keys=options.keys and options.keys.resolve())
     if listening.workers > 1:
-        with tempfile.TemporaryDirectory(prefix="dedup-metrics-") as folder:
+        with tempfile.TemporaryDirectory(prefix="dedup-workers-") as folder:
+            metrics, ledger = Path(folder, "metrics"), Path(folder, "ledger")
+            metrics.mkdir()
+            ledger.mkdir()
             # Read when the metrics library is imported, which this process has done: the
             # workers are processes of their own.
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-            _run(options, listening, announce)
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
+            _run(replace(options, ledger=ledger), listening, announce)
     else:
         _run(options, listening, announce)
 

@@ -17,9 +17,10 @@ from dedup.report import Report
 from dedup.service.edge import notes
 from dedup.service.indexes import Indexes
 from dedup.service.keys import OPEN, Key, Keys
-from dedup.service.limits import Budget, Gate, Limits, Rates
+from dedup.service.limits import Budget, Gate, Limits
 from dedup.service.metrics import Metrics
 from dedup.service.problems import RETRY, Problem
+from dedup.service.rates import Rates, SharedLedger
 from dedup.service.shapes import Wishes
 
 T = TypeVar("T")
@@ -39,6 +40,7 @@ class Options:
         keys: the file of keys; None: everybody on this machine may do everything.
         limits: how much is taken.
         log_level: what is logged; None: somebody else sees to the logs.
+        ledger: the folder in which workers keep what each key has used; None: there is one worker.
     """
 
     index: str = "memory://"
@@ -47,6 +49,7 @@ class Options:
     keys: Path | None = None
     limits: Limits = field(default_factory=Limits)
     log_level: str | None = None
+    ledger: Path | None = None
 
 
 class Service:
@@ -67,7 +70,8 @@ class Service:
         )
         self.gate = Gate(options.limits)
         self.budget = Budget(options.limits.held_bytes)
-        self.rates = Rates(options.limits.rate)
+        ledger = SharedLedger(options.ledger) if options.ledger else None
+        self.rates = Rates(options.limits.rate, ledger)
         self.stopping = asyncio.Event()
         self.streams = 0
 
