@@ -107,6 +107,48 @@ def test_the_gate_foretells() -> None:
     asyncio.run(job())
 
 
+def at_work(gate: Gate, clock: Clock, seconds: list[float], cost: int) -> list[int]:
+    """How many are worked on at once, where there are always more, in turns that take so long."""
+    found: list[int] = []
+
+    async def job() -> None:
+        inside: list[asyncio.Event] = []
+
+        async def one() -> None:
+            async with gate.work(cost, patient=True):
+                inside.append(done := asyncio.Event())
+                await done.wait()
+
+        tasks = [asyncio.create_task(one()) for _ in range(1000)]
+        await settle()
+        for each in seconds:
+            found.append(gate.working)
+            clock.now += each
+            for done in inside:
+                done.set()
+            inside.clear()
+            await settle()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(job())
+    return found
+
+
+def test_a_slow_machine_has_less_at_work() -> None:
+    """Where work takes too long, less is let in at once, by as much, and more again by and by."""
+    clock = Clock()
+    gate = Gate(Limits(work_bytes=1000, wait_seconds=0.1), clock)
+    assert at_work(gate, clock, [0.09, 0.125, 0.09], 50) == [20, 20, 16]  # a quarter too long
+    assert at_work(gate, clock, [1, 1, 1, 1, 1, 1], 50)[2:] == [4, 2, 2, 2]  # two always
+    counts = at_work(gate, clock, [0.09] * 60, 50)
+    assert counts == sorted(counts)
+    assert counts[-1] == 20
+    assert at_work(gate, clock, [60, 60], 900) == [2, 2]
+    assert at_work(gate, clock, [0.09], 50) == [20]  # what is large takes its time by itself
+
+
 @given(st.lists(st.tuples(st.integers(1, 300), st.booleans()), max_size=12), st.data())
 def test_the_gate_forgets_nobody(wanted: list[tuple[int, bool]], data: st.DataObject) -> None:
     """Whoever gives up at whatever moment, in the end the gate is empty and all others were in."""

@@ -7,6 +7,7 @@ who were let in are answered in time. Knows nothing of HTTP but the problems it 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -57,8 +58,11 @@ class Limits:
 
 ALWAYS = 2
 """Requests that are worked on at once, whatever their size: one is read while another is judged."""
-PATIENCE = 2
+PATIENCE = 1.5
 """Who was let into the queue waits so many times longer than was foretold at most."""
+GROWTH, LEAST_ROOM = 0.1, 0.05
+"""How fast more bytes are let to work where there is time: by a tenth each time that so many were
+worked on; and the share of `work_bytes` that is left in any case."""
 LEARNING = 0.2
 """Weight of the last wait in what is foretold of the next."""
 
@@ -86,6 +90,8 @@ class Gate:
         self._limits = limits
         self._clock = clock
         self._bytes = self._queued = 0
+        self._room = float(limits.work_bytes)
+        self._shrunk = -math.inf
         self._seconds_a_byte = 0.0
         self._queue: deque[_Turn] = deque()
         self.working = 0
@@ -131,13 +137,32 @@ class Gate:
             await self._wait(cost, None if patient else PATIENCE * self._limits.wait_seconds)
         else:
             self._enter(cost)
+        since = self._clock()
         try:
             yield
+            self._learn_room(cost, since)
         finally:
             self._leave(cost)
 
     def _fits(self, cost: int) -> bool:
-        return self.working < ALWAYS or self._bytes + cost <= self._limits.work_bytes
+        return self.working < ALWAYS or self._bytes + cost <= self._room
+
+    def _learn_room(self, cost: int, since: float) -> None:
+        """Learn from a request that was worked on since then how many bytes may be at work at once.
+
+        As long as the machine is busy, work takes in proportion to what else is worked on. So where
+        it took too long, there is to be less by as much; else a little more, if somebody waits.
+        """
+        if cost * ALWAYS > self._limits.work_bytes:
+            return  # it takes its time by itself
+        seconds = self._clock() - since
+        if seconds <= self._limits.wait_seconds:
+            if self._queue:
+                self._room = min(self._limits.work_bytes, self._room + GROWTH * cost)
+        elif since >= self._shrunk:  # it began after the last change, of which it tells
+            share = max(0.5, self._limits.wait_seconds / seconds)
+            self._room = max(LEAST_ROOM * self._limits.work_bytes, share * self._room)
+            self._shrunk = self._clock()
 
     def _enter(self, cost: int) -> None:
         self.working += 1
