@@ -8,6 +8,7 @@ NEWS = "Three cranes from a yard in the south arrived last night and were set up
 with dedup.Deduper() as deduper:
     deduper.check(f"Popular\n\n{TEASER}", page="https://example.org/front")
     report = deduper.check(f"{NEWS}\n\n{TEASER}", page="https://example.org/cranes")
-    for block in report.repeats:
-        print(f"{block.repeat.kind} repeat of {block.repeat.original.page}: {block.text}")
+    for block in report.blocks:
+        if repeat := block.repeat:
+            print(f"{repeat.kind} repeat of {repeat.original.page}: {block.text}")
     print(f"new: {report.unique_text}")

@@ -195,6 +195,33 @@ def test_a_resumed_crawl_gives_the_same_items(
     assert_all_said_once(site, undisturbed.items)
 
 
+def test_a_resumed_crawl_with_many_requests_at_once(start: Start, tmp_path: Path) -> None:
+    """Interrupted and resumed, it has an item of each page, and says everything once, as ever.
+
+    Which of two pages says it depends on which came first, with any crawl of this kind; and so does
+    whether a teaser is there beside its article.
+    """
+    site = write_site(sections=12)
+
+    def crawl(name: str) -> Crawl:
+        job = {"JOBDIR": str(tmp_path / f"job {name}"), "DEDUP_ACTION": "trim"}
+        return start("site", f"{address}/section/0", name, **job)
+
+    with serve(site) as address:
+        undisturbed = crawl("undisturbed").finish()
+        before = site.requests
+        first = crawl("disturbed")
+        wait_until(lambda: site.requests > before + 30, what="the crawl to be under way")
+        first.process.send_signal(signal.SIGINT)
+        done = first.finish().stats["items"]
+        resumed = crawl("disturbed").finish()
+    assert 0 < done < len(site.pages) == done + resumed.stats["items"]
+    both = [sorted(item["title"] for item in each.items) for each in (undisturbed, resumed)]
+    assert both[0] == both[1] == sorted(site.pages)
+    for each in (undisturbed, resumed):
+        assert_all_said_once(site, each.items)
+
+
 def test_a_page_that_is_crawled_again_is_not_flagged(
     home: str, start: Start, redis_servers: Servers
 ) -> None:

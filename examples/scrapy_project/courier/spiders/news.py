@@ -27,4 +27,4 @@ class NewsSpider(scrapy.Spider):
             "title": response.css("title::text").get(),
             "text": response.css("p::text").getall(),
         }
-        yield from response.follow_all(css="a")
+        yield from response.follow_all(response.css("a::attr(href)").getall())
