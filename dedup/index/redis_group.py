@@ -209,7 +209,8 @@ class Group:
             other = np.array([place[pair[1]] for pair in pairs])
             is_open[own[self._are_alike(own, other, spans, traces, prints)]] = True
         here = {*zip(later.tolist(), earlier.tolist(), strict=True)}
-        places = [*own.tolist(), *(at for at, one in here if not is_open[one])]
+        new = [at for at, one in here if not is_open[one]]  # earlier ones that are new
+        places = np.array([*own.tolist(), *new], dtype=np.int64)
         batch.candidates[self.rows] = np.bincount(places, minlength=len(self.rows))
         return is_open
 
