@@ -173,8 +173,9 @@ class Group:
                 )
             ]
             pending.append(Pending(row, int(batch.page_of[row]), candidates))
-            for number in {number for ids in candidates for number in ids}:
-                batch.originals[number] = self.known(number)
+        # Once each: what every page has is a candidate of many blocks.
+        numbers = {number for block in pending for ids in block.candidates for number in ids}
+        batch.originals |= {number: self.known(number) for number in numbers}
         begun = Entries(operation, [], [], [])
         states = {
             page: PageState(page, begun, is_known=False, is_written=True)
