@@ -59,6 +59,9 @@ def test_the_composition() -> None:
     for service in services.values():
         assert set(service["networks"]) <= set(found["networks"])
     assert "ports" not in services["index"]
+    compose = ["docker", "compose"]
+    if shutil.which("docker") and not subprocess.run([*compose, "version"], check=False).returncode:
+        subprocess.run([*compose, "-f", DEPLOY / "compose.yaml", "config", "--quiet"], check=True)
 
 
 def test_the_unit(tmp_path: Path) -> None:
