@@ -15,7 +15,7 @@ from servers import start_standalone
 from test_index import A, B
 
 from dedup import Deduper
-from dedup.cli import run
+from dedup.cli import run, stored
 
 
 @pytest.fixture
@@ -130,7 +130,32 @@ def test_a_page_and_the_most_repeated(index: list[str], capsys: pytest.CaptureFi
     assert row.index("a/1.txt") == heading.index("original")
     assert run(["repeated", "--limit", "1", "--format", "json", *index]) == 0
     assert report(capsys)["originals"] == [block["original"]]
+    assert run(["repeated", "--site", "a", "--format", "json", *index]) == 0
+    assert report(capsys)["originals"] == [block["original"]]
+    assert run(["repeated", "--site", "b", *index]) == 0
+    assert capsys.readouterr().out == "No original is repeated.\n"
     assert run(["repeated", "--limit", "0", *index]) == 2
+
+
+@pytest.mark.usefixtures("pages")
+def test_all_pages(
+    index: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every page is listed, or those of a prefix, however many are asked for at once."""
+    monkeypatch.setattr(stored, "PART", 2)
+    assert run(["check", "a", "b", "--exit-zero", *index]) == 0
+    capsys.readouterr()
+    assert run(["pages", *index]) == 0
+    heading, *rows = capsys.readouterr().out.splitlines()
+    assert sorted(row[heading.index("page") :] for row in rows) == ["a/1.txt", "a/2.txt", "b/1.txt"]
+    assert run(["pages", "--prefix", "b/", *index]) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("        0         1  ")
+    assert run(["pages", "--prefix", "a/", "--format", "jsonl", *index]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert sorted(page["page"] for page in found) == ["a/1.txt", "a/2.txt"]
+    assert {(page["originals"], page["repeats"], page["checked"]) for page in found} == {
+        (1, 0, None)
+    }
 
 
 def test_texts_are_harmless(

@@ -22,7 +22,7 @@ from dedup.cli.completion import completion
 from dedup.cli.explain import explain
 from dedup.cli.options import ERROR, INTERRUPTED
 from dedup.cli.serve import serve, serve_key
-from dedup.cli.stored import compact, forget, page, repeated, stats
+from dedup.cli.stored import compact, forget, page, pages, repeated, stats
 from dedup.cli.tune import tune
 from dedup.errors import DedupError
 
@@ -69,6 +69,7 @@ COMMANDS = (
     tune,
     stats,
     page,
+    pages,
     repeated,
     forget,
     compact,

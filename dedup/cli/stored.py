@@ -1,4 +1,4 @@
-"""`dedup stats`, `page`, `repeated`, `forget`, `compact`: what an index holds, and less of it.
+"""`dedup stats`, `page`, `pages`, `repeated`, `forget`, `compact`: what an index holds, and less.
 
 Each is one call of the library. For indexes that outlive the process.
 """
@@ -15,6 +15,8 @@ from dedup.cli.check import open_deduper
 from dedup.cli.command import SettingsCommand
 from dedup.cli.options import ERROR, INDEX_OPTIONS, format_option, with_options
 
+PART = 1000
+"""Pages that are asked for at once."""
 UNKNOWN = "the index does not know this page; reports give the ids"
 
 
@@ -77,6 +79,34 @@ def page(page: str, index: str, namespace: str, report_format: str) -> int:
 
 
 @click.command(cls=SettingsCommand)
+@click.option("--prefix", default="", help="Only those whose ids begin so.")
+@with_options(*INDEX_OPTIONS)
+@format_option(["text", "jsonl"], "For people, or a JSON object a page.")
+def pages(prefix: str, index: str, namespace: str, report_format: str) -> int:
+    """List the pages of an index, with how many originals and repeats each had.
+
+    In the order in which they were first checked; those of an index in Redis in none.
+    """
+    from dedup.cli.output import STDOUT, Output  # noqa: PLC0415 - late, for a quick --help
+    from dedup.index import for_lookups  # noqa: PLC0415
+    from dedup.reports.entries import PAGE_COLUMNS, page_line  # noqa: PLC0415
+    from dedup.reports.json import dump, page_summary_object  # noqa: PLC0415
+
+    with open_deduper(for_lookups(index), namespace) as deduper, Output(STDOUT) as output:
+        after: str | None = ""
+        if report_format == "text":
+            output.write_text(f"{PAGE_COLUMNS}\n")
+        while after is not None:
+            found = deduper.pages(prefix, after=after, limit=PART)
+            after = found.after
+            if report_format == "text":
+                output.write_text("".join(f"{page_line(page)}\n" for page in found.pages))
+            else:
+                output.write(b"".join(dump(page_summary_object(p)) + b"\n" for p in found.pages))
+    return 0
+
+
+@click.command(cls=SettingsCommand)
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
@@ -84,9 +114,10 @@ def page(page: str, index: str, namespace: str, report_format: str) -> int:
     show_default=True,
     help="How many originals, at most.",
 )
+@click.option("--site", help="Only those on pages of this site: a host, or a top folder.")
 @with_options(*INDEX_OPTIONS)
 @format_option(["text", "json"], "For people, or as a JSON object.")
-def repeated(limit: int, index: str, namespace: str, report_format: str) -> int:
+def repeated(limit: int, site: str | None, index: str, namespace: str, report_format: str) -> int:
     """Show the originals of an index that are repeated most.
 
     It goes through the whole index, in small steps where that is on a server.
@@ -97,7 +128,7 @@ def repeated(limit: int, index: str, namespace: str, report_format: str) -> int:
     from dedup.reports.json import repeated_object  # noqa: PLC0415
 
     with open_deduper(for_lookups(index), namespace) as deduper:
-        found = deduper.most_repeated(limit)
+        found = deduper.most_repeated(limit, site=site)
     _show(report_format, repeated_object(found), lambda: repeated_lines(found, console.width()))
     return 0
 

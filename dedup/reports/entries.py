@@ -1,4 +1,4 @@
-"""What an index has of a page, and its most repeated originals, as lines for people.
+"""What an index has of a page, its pages, and its most repeated originals, as lines for people.
 
     harbour/1.html: 2 originals, 1 repeat; last checked 2026-11-24 05:30 UTC
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from dedup.model import Original, PageEntry
+from dedup.model import Original, PageEntry, PageSummary
 from dedup.reports.columns import cut, printable
 from dedup.reports.text import QUOTE
 from dedup.reports.wording import counted
@@ -22,6 +22,8 @@ from dedup.reports.wording import counted
 PLACE = len("block 100,000  ")
 COLUMNS = f"{'repeats':>9} {'pages':>9}  {'last seen':<10}  "
 """The heading of the columns before an original."""
+PAGE_COLUMNS = f"{'originals':>9} {'repeats':>9}  {'checked':<10}  page"
+"""The heading of `page_line`."""
 
 
 def page_entry_lines(entry: PageEntry, width: int) -> Iterator[str]:
@@ -48,6 +50,12 @@ def page_entry_lines(entry: PageEntry, width: int) -> Iterator[str]:
     if owned < len(entry.blocks):
         yield ""
         yield "Blocks are in order; indexes do not keep the positions of repeats (?)."
+
+
+def page_line(page: PageSummary) -> str:
+    """A page among those that an index has."""
+    checked = f"{page.checked:%Y-%m-%d}" if page.checked else ""
+    return f"{page.originals:>9,} {page.repeats:>9,}  {checked:<10}  {printable(page.page)}"
 
 
 def repeated_lines(originals: Sequence[Original], width: int) -> Iterator[str]:
