@@ -31,6 +31,8 @@ from truth import contained_pairs, similar_pairs
 from dedup.normalise import normalise
 
 SEED = 20_260_101
+REPORTED, CHOSEN_ON = 0, 1
+"""Halves of the sources: figures are reported on one, settings are chosen on the other."""
 CORPORA = ("ota_terms", "civil_codes", "fundus_news")
 LENGTHS = ((5, 9), (10, 19), (20, 39), (40, 80), (81, 1 << 30))
 """Classes of length in words, both ends included."""
@@ -79,10 +81,20 @@ def length_class(words: int) -> str:
     return f"{low}+" if high == LENGTHS[-1][1] else f"{low}-{high}"
 
 
-def make_teasers(folder: Path, *, a_class: int, others: int, seed: int = SEED) -> Teasers:
-    """The benchmark with so many sources of each length class, and other blocks in the index."""
+def make_teasers(
+    folder: Path, *, a_class: int, others: int, seed: int = SEED, half: int = REPORTED
+) -> Teasers:
+    """The benchmark with so many sources of each length class, and other blocks in the index.
+
+    Args:
+        folder: where the data sets are.
+        a_class: sources of each class of length.
+        others: blocks in the index besides.
+        seed: of every choice.
+        half: `REPORTED` or `CHOSEN_ON`: publishers and services are in one of them.
+    """
     chance = random.Random(seed)
-    pool, held_out = _pool(folder, chance)
+    pool, held_out = _pool(folder, chance, half)
     blocks = _unlike(pool, a_class, others)
     made = Teasers([block.text for block in blocks])
     made.source = "invented" if missing(folder) else "real: " + ", ".join(CORPORA)
@@ -114,19 +126,21 @@ def _corpus(block: Block) -> str:
     return block.document.partition(":")[0]
 
 
-def _pool(folder: Path, chance: random.Random) -> tuple[list[Block], list[Block]]:
-    """Blocks in random order, and those of documents that the index never sees."""
+def _pool(folder: Path, chance: random.Random, half: int) -> tuple[list[Block], list[Block]]:
+    """Blocks of a half in random order, and those of documents that the index never sees."""
     pools: dict[str, list[Block]] = {}
     held_out: dict[str, list[Block]] = {}
     if missing(folder):
         for stream, mean in enumerate((7, 14, 30, 60, 120)):
-            texts = Invented(stream, mean_words=mean, spread=0.3).blocks(3000)
+            texts = Invented(10 * half + stream, mean_words=mean, spread=0.3).blocks(3000)
             blocks = [Block(text, normalise(text), f"invented {mean}:") for text in texts]
             pools[str(mean)], held_out[str(mean)] = blocks[600:], blocks[:600]
     else:
         for name in CORPORA:
             for block in filter(_spaced, distinct_blocks(name, folder)):
                 chosen = Block(block.text, block.normalised, f"{name}:{block.document}")
+                if zlib.crc32(f"half {_owner(chosen)}".encode()) % 2 != half:
+                    continue
                 # Codes copied one another: none of their blocks is known to be unrelated.
                 out = name != "civil_codes" and zlib.crc32(_owner(chosen).encode()) % 10 < 3
                 (held_out if out else pools).setdefault(name, []).append(chosen)

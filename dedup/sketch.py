@@ -21,15 +21,19 @@ from dedup.normalise import TABLES, hard_texts
 
 T = TypeVar("T", bound=np.generic)
 
-KEY_SCHEME = np.array([40, 6, 16, 4, 24, 192, 6], dtype=np.int64)
-"""Weight of a long window (5 words of 8, or 8 characters of 5), keys taken of all of them, head
-windows, keys taken of these, weight of a short window (3 words, pads included), weight below which
-a block has short keys (24 words), and how many. docs/decisions.md tells how it won."""
+KEY_SCHEME = np.array([40, 2, 8, 2, 24, 224, 6], dtype=np.int64)
+"""Weight of a long window (5 words of 8, or 8 characters of 5), neighbours on either side among
+which a local minimum is lowest, keys taken of all local minima, keys of the first, weight of a
+short window (3 words, pads included), weight below which a block has short keys (28 words), and how
+many. docs/decisions.md tells how it won."""
 
-MAX_KEYS = int(KEY_SCHEME[1] + KEY_SCHEME[3] + KEY_SCHEME[6])
+_COUNTS = [2, 3, 6]
+"""Where the scheme says how many keys."""
+
+MAX_KEYS = int(KEY_SCHEME[_COUNTS].sum())
 """Keys of one block, at most."""
 
-_NO_KEYS = KEY_SCHEME * np.array([1, 0, 1, 0, 1, 1, 0])
+_NO_KEYS = KEY_SCHEME * np.array([1, 1, 0, 0, 1, 1, 0])
 """The scheme that leaves keys to others."""
 
 
@@ -148,7 +152,7 @@ def _run_kernel(
         trace_spans=np.empty((n, 2), dtype=np.int64),
         traces=np.empty(room, dtype=np.uint16),
         key_spans=np.empty((n, 2), dtype=np.int64),
-        keys=np.empty(n * int(scheme[[1, 3, 6]].sum()), dtype=np.uint64),
+        keys=np.empty(n * int(scheme[_COUNTS].sum()), dtype=np.uint64),
         minhashes=np.empty((n, 0), dtype=np.uint32),
         buffer=buffer,
         text_bounds=(starts, ends),

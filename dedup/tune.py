@@ -244,7 +244,7 @@ def key_recall(
     similarity: npt.NDArray[np.float64], sharing: npt.NDArray[np.bool_]
 ) -> tuple[KeyRecall, ...]:
     """How often pairs share a key by similarity, measured, and in theory for the key scheme."""
-    keys, words = int(KEY_SCHEME[1]), int(KEY_SCHEME[0]) // 8
+    keys, words = int(KEY_SCHEME[2]), int(KEY_SCHEME[0]) // 8
     bins = []
     for low in THRESHOLDS[::2]:
         high = round(low + 0.1, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import numpy as np
@@ -100,11 +101,23 @@ def test_changed_number_keeps_long_keys() -> None:
 
 @pytest.mark.parametrize("cut", [12, 20, 30])
 def test_truncation_shares_a_key(cut: int) -> None:
-    """A text cut after some words shares a key with the whole: the head windows see to it."""
+    """A text cut after some words shares a key with the whole: that of its first local minima."""
     words = [f"{a}{b}" for a in "bcdfghjk" for b in "aeiouy"]
     whole, teaser = sketch(" ".join(words)), sketch(" ".join(words[:cut]) + " … Read more")
     assert set(keys(whole)) & set(keys(teaser))
     assert shingles(teaser.trace(0).tolist()) - shingles(whole.trace(0).tolist())
+
+
+def test_quotes_share_a_key() -> None:
+    """Of quotes of 20 words from the middle of 60, 98 % share a key: local minima stand apart."""
+    rng = random.Random(3)
+    found = 0
+    for _ in range(300):
+        words = ["".join(rng.choices("bcdfghaeiou", k=7)) for _ in range(60)]
+        start = rng.randrange(1, 39)
+        made = sketch(" ".join(words), " ".join(words[start : start + 20]))
+        found += not set(keys(made)).isdisjoint(keys(made, 1))
+    assert found >= 0.98 * 300
 
 
 GOLDEN: dict[str, Any] = {
@@ -119,15 +132,11 @@ GOLDEN: dict[str, Any] = {
             84993548439588464,
             774390392741576601,
             901971162580650207,
-            904679897035179726,
             1674240461209019095,
-            3759882535347246238,
             4291511091429675973,
         ],
         [
             3378333557025089775,
-            4383251597695255761,
-            4512556186343305501,
             582811520002050045,
             835755578028581147,
             5492035145795268073,
@@ -137,7 +146,6 @@ GOLDEN: dict[str, Any] = {
         ],
         [
             2345200183220841645,
-            15068766038774441206,
             782989121901860282,
             3290109491542153519,
             5436653269112142609,

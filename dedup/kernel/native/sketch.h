@@ -1,5 +1,9 @@
 /* A block's trace to its LSH keys: the bottom-k MinHash of its shingles (Broder 1997), in strata.
  *
+ * Of the long shingles only local minima count: those whose hash is smallest among its neighbours (as
+ * in winnowing, Schleimer et al. 2003). Neighbours have most words in common, so that one edit undoes
+ * them together, and a part of the text may have none of either: keys that stand apart find more.
+ *
  * A shingle is a window of consecutive tokens that weighs just enough: a word weighs WORD_WEIGHT, a
  * character of an unspaced script UNSPACED_WEIGHT, so 5 words, 8 characters, or a mixture. Tokens
  * with digits all count as one symbol here, so a changed date or counter keeps the keys. Windows are
@@ -15,9 +19,9 @@ enum { WORD_WEIGHT = 8, UNSPACED_WEIGHT = 5, MAX_WINDOW = 64, MAX_STRATUM = 32 }
 
 typedef struct {
     i64 long_weight;  /* weight of a long window */
-    i64 long_keys;    /* smallest hashes taken of all long windows */
-    i64 head_windows; /* the first so many long windows ... */
-    i64 head_keys;    /* ... give so many smallest hashes besides */
+    i64 neighbours;   /* a local minimum is smallest among so many long windows on either side */
+    i64 long_keys;    /* smallest hashes taken of the local minima */
+    i64 head_keys;    /* the first so many local minima besides */
     i64 short_weight; /* weight of a short window, pads ^ and $ included */
     i64 short_below;  /* blocks lighter than this have short windows too */
     i64 short_keys;   /* smallest hashes taken of them */
@@ -154,24 +158,50 @@ INLINE size_t window_hashes(sketch_scratch *s, const u16 *trace, size_t n, i64 w
     return count;
 }
 
+/* Whether a hash is a local minimum: none before it is lower, none after it as low. */
+INLINE int is_minimum(const u64 *hash, size_t before, size_t after) {
+    int lowest = 1;
+    for (size_t k = 1; k <= before; k++) lowest &= hash[0] <= *(hash - k);
+    for (size_t k = 1; k <= after; k++) lowest &= hash[0] < hash[k];
+    return lowest;
+}
+
+/* Copies the local minima of n hashes in their order, each smallest among `neighbours` on either side, to
+ * `minima`, which has room for n. Returns how many. */
+INLINE size_t local_minima(const u64 *hashes, size_t n, size_t neighbours, u64 *minima) {
+    size_t count = 0, inner = n > 2 * neighbours ? n - neighbours : 0;
+    for (size_t i = 0; i < n; i++) {
+        if (i == neighbours) { /* most of them, without asking where they stand */
+            for (; i < inner; i++) {
+                minima[count] = hashes[i];
+                count += (size_t)is_minimum(hashes + i, neighbours, neighbours);
+            }
+            if (i == n) break;
+        }
+        size_t before = i < neighbours ? i : neighbours, after = n - 1 - i;
+        minima[count] = hashes[i];
+        count += (size_t)is_minimum(hashes + i, before, after < neighbours ? after : neighbours);
+    }
+    return count;
+}
+
 /* The keys of a trace: the long windows' (ascending, distinct), then the short windows'. Returns how
  * many; at most 2 * MAX_STRATUM + MAX_STRATUM. A scheme of no keys is for those who have their own. */
 INLINE size_t trace_keys(sketch_scratch *s, const key_scheme *scheme, const u16 *trace, size_t n, u64 *keys) {
     if (!scheme->long_keys && !scheme->head_keys && !scheme->short_keys) return 0;
     size_t windows = window_hashes(s, trace, n, scheme->long_weight, 0, 0);
-    u64 *spare = s->memory + s->capacity;
-    int count = smallest(s->memory, windows, (int)scheme->long_keys, spare, keys);
-    if (scheme->head_keys) {
-        u64 head[MAX_STRATUM];
-        size_t first = windows < (size_t)scheme->head_windows ? windows : (size_t)scheme->head_windows;
-        int taken = smallest(s->memory, first, (int)scheme->head_keys, spare, head);
-        for (int i = 0; i < taken; i++) count = keep_smallest(keys, count, 2 * MAX_STRATUM, head[i]);
-    }
+    u64 *minima = s->memory + s->capacity;
+    size_t found = scheme->neighbours == 2 /* the usual number, for the compiler to unroll */
+                       ? local_minima(s->memory, windows, 2, minima)
+                       : local_minima(s->memory, windows, (size_t)scheme->neighbours, minima);
+    int count = smallest(minima, found, (int)scheme->long_keys, s->memory, keys);
+    for (size_t i = 0; i < found && i < (size_t)scheme->head_keys; i++)
+        count = keep_smallest(keys, count, 2 * MAX_STRATUM, minima[i]);
     i64 weight = 0;
     for (size_t i = 0; i < n && weight < scheme->short_below; i++) weight += token_weight(trace[i]);
     if (weight < scheme->short_below && n > 0) {
         windows = window_hashes(s, trace, n, scheme->short_weight, 1, SHORT_SALT);
-        count += smallest(s->memory, windows, (int)scheme->short_keys, spare, keys + count);
+        count += smallest(s->memory, windows, (int)scheme->short_keys, minima, keys + count);
     }
     return (size_t)count;
 }

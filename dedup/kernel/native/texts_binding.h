@@ -39,10 +39,10 @@ static int take_texts(buffers *b, texts *t, PyObject *buffer, PyObject *starts, 
 }
 
 static int check_scheme(const i64 *scheme, Py_ssize_t n) {
-    if (n != 7 || scheme[0] > 8 * MAX_WINDOW / 2 || scheme[4] > 8 * MAX_WINDOW / 2 || scheme[2] < 0)
-        return wrong("scheme");
-    for (int i = 1; i < 7; i += i == 1 ? 2 : 3)
-        if (scheme[i] < 0 || scheme[i] > MAX_STRATUM) return wrong("scheme");
+    if (n != 7 || scheme[0] > 8 * MAX_WINDOW / 2 || scheme[4] > 8 * MAX_WINDOW / 2) return wrong("scheme");
+    const i64 counts[] = {scheme[1], scheme[2], scheme[3], scheme[6]};
+    for (int i = 0; i < 4; i++)
+        if (counts[i] < 0 || counts[i] > MAX_STRATUM) return wrong("scheme");
     return 1;
 }
 
@@ -68,7 +68,7 @@ static PyObject *kernel_sketch(PyObject *Py_UNUSED(self), PyObject *args) {
     REQUIRE(fingerprints_n == 2 * t.count && hard_n == t.count, "an output of one row a block");
     REQUIRE(trace_spans_n == 2 * t.count && key_spans_n == 2 * t.count, "spans");
     REQUIRE(traces_n >= bytes, "traces");
-    REQUIRE(keys_n >= t.count * (scheme[1] + scheme[3] + scheme[6]), "keys");
+    REQUIRE(keys_n >= t.count * (scheme[2] + scheme[3] + scheme[6]), "keys");
     int memory = 1;
     Py_BEGIN_ALLOW_THREADS;
     token_scratch tokens = {NULL, 0, NULL, NULL};
@@ -238,7 +238,7 @@ static PyObject *kernel_trace_keys(PyObject *Py_UNUSED(self), PyObject *args) {
     if (!check_scheme(scheme, scheme_n)) goto fail;
     if (!check_spans(spans, spans_n, traces_n, "spans")) goto fail;
     REQUIRE(key_spans_n == spans_n, "key_spans");
-    REQUIRE(keys_n >= spans_n / 2 * (scheme[1] + scheme[3] + scheme[6]), "keys");
+    REQUIRE(keys_n >= spans_n / 2 * (scheme[2] + scheme[3] + scheme[6]), "keys");
     int memory = 1;
     Py_BEGIN_ALLOW_THREADS;
     sketch_scratch sketch;

@@ -83,8 +83,9 @@ def sketch(
         ends: int64[n], offset after it.
         folded: the texts went through the full normaliser, so none is hard.
         tables: INDEX, ENTRIES, EXPANSIONS, PAIRS of `dedup.kernel.unicode`.
-        scheme: int64[7]: weight of a long window, keys of all of them, head windows, keys of
-            these, weight of a short window, weight below which a block has short keys, how many.
+        scheme: int64[7]: weight of a long window, neighbours on either side among which a local
+            minimum is lowest, keys of all local minima, keys of the first of them, weight of a
+            short window, weight below which a block has short keys, how many.
         fingerprints: uint64[n, 2], gets the low and high half of XXH3-128 of the normalised text.
         trace_spans: int64[n, 2], gets where each trace starts and ends.
         traces: uint16, gets the traces; room for a value a byte of input, and one a block.
@@ -139,12 +140,11 @@ def trace_keys(
 
 def keys_of_trace(trace: list[int], scheme: list[int]) -> list[int]:
     """The keys of a trace: long windows' (digits masked; ascending, distinct), then short ones'."""
-    long_weight, long_keys, head_windows, head_keys, short_weight, short_below, short_keys = scheme
+    long_weight, neighbours, long_keys, head_keys, short_weight, short_below, short_keys = scheme
     symbols = [TRACE_DIGITS if TRACE_DIGITS <= v < TRACE_UNSPACED else v for v in trace]
     weights = [UNSPACED_WEIGHT if v >= TRACE_UNSPACED else WORD_WEIGHT for v in trace]
-    windows = window_hashes(symbols, weights, long_weight, 0)
-    chosen = set(smallest(windows, long_keys)) | set(smallest(windows[:head_windows], head_keys))
-    keys = sorted(chosen)
+    minima = local_minima(window_hashes(symbols, weights, long_weight, 0), neighbours)
+    keys = sorted(set(smallest(minima, long_keys)) | set(minima[:head_keys]))
     if trace and sum(weights) < short_below:
         padded = [PAD_START, *trace, PAD_END]
         windows = window_hashes(
@@ -157,6 +157,16 @@ def keys_of_trace(trace: list[int], scheme: list[int]) -> list[int]:
 def smallest(hashes: list[int], limit: int) -> list[int]:
     """The `limit` smallest distinct hashes, ascending."""
     return sorted(set(hashes))[:limit]
+
+
+def local_minima(hashes: list[int], neighbours: int) -> list[int]:
+    """The hashes that are lowest among so many neighbours on either side; of equals the last."""
+    return [
+        value
+        for at, value in enumerate(hashes)
+        if value <= min(hashes[max(0, at - neighbours) : at], default=value)
+        and value < min(hashes[at + 1 : at + 1 + neighbours], default=value + 1)
+    ]
 
 
 def window_hashes(symbols: list[int], weights: list[int], weight: int, salt: int) -> list[int]:
