@@ -25,7 +25,7 @@ from accuracy_peers import (
     verdicts_of,
 )
 from common import progress
-from truth import contained_pairs, containment, similar_pairs, similarity
+from truth import contained_pairs, containment, is_beginning, similar_pairs, similarity
 
 from dedup.kernel.kinds import VerdictKind
 from dedup.normalise import normalise
@@ -69,7 +69,9 @@ def measure_dedup(
     near = [at for at, (kind, _) in enumerate(points) if kind == VerdictKind.NEAR]
     true = np.array([similarity(texts[at], texts[points[at][1]]) for at in near])
     excerpts = [at for at, (kind, _) in enumerate(points) if kind == VerdictKind.EXCERPT]
-    contained = np.array([containment(texts[at], texts[points[at][1]]) for at in excerpts])
+    contained = np.array(
+        [_is_excerpt(texts[at], texts[points[at][1]], matcher.settings) for at in excerpts]
+    )
     sketches = matcher.sketch(texts)
     rule = matcher.settings
     originals = [text for text, original in zip(texts, kept.tolist(), strict=True) if original]
@@ -78,13 +80,20 @@ def measure_dedup(
         "near": len(near),
         "excerpts": len(excerpts),
         "precision": _share(true >= rule.threshold),
-        "excerpt_precision": _share(contained >= rule.excerpt_containment),
+        "excerpt_precision": _share(contained),
         "largest_error": float(np.abs(true - verdicts.similarity[near]).max(initial=0)),
         "keys": sketches.key_count / len(texts),
         "candidates": candidates_of(sketches, kept),
         "bytes": matcher.index.stats().bytes / max(1, int(kept.sum())),
         "cuts": {name: _cuts(matcher, texts, originals, share) for name, share in CUTS.items()},
     }
+
+
+def _is_excerpt(text: str, original: str, rule: Settings) -> bool:
+    """Whether the original contains the text, or begins with it but for a label of three words."""
+    words = rule.excerpt_shingles // 2 + 1
+    contained = containment(text, original) >= rule.excerpt_containment
+    return contained or is_beginning(text, original, 3, words)
 
 
 def _share(true: npt.NDArray[np.bool_]) -> float | None:

@@ -43,6 +43,17 @@ def containment(first: str, second: str) -> float:
     return len(a & b) / min(len(a), len(b)) if a and b else 0.0
 
 
+def is_beginning(text: str, whole: str, label: int, at_least: int) -> bool:
+    """Whether a text is how a longer one begins, but for a label of so many words before it."""
+    words = text.split(" ")
+    return any(
+        len(words) - before >= at_least
+        and f"{whole} ".startswith(" ".join([*words[before:], ""]))
+        and len(words) - before < whole.count(" ") + 1
+        for before in range(label + 1)
+    )
+
+
 def similar_pairs(blocks: Sequence[str], threshold: float) -> npt.NDArray[np.float64]:
     """Every pair of a block and an earlier one at or above the threshold.
 

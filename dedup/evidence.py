@@ -13,7 +13,14 @@ from dedup.settings import Settings
 
 Outcome: TypeAlias = Literal["skipped", "new", "exact", "near", "excerpt", "extension"]
 Rule: TypeAlias = Literal[
-    "too short", "original too short", "equal", "no shared key", "similar", "contained", "unlike"
+    "too short",
+    "original too short",
+    "equal",
+    "no shared key",
+    "similar",
+    "contained",
+    "begins",
+    "unlike",
 ]
 ChangeKind: TypeAlias = Literal["same", "replaced", "inserted", "deleted", "elsewhere"]
 
@@ -95,6 +102,8 @@ class Explanation:
         shared_pairs: padded 2-shingles of both: the one at the start and the one at the end count.
         all_pairs: padded 2-shingles of either.
         inside_pairs: 2-shingles of both, without pads.
+        beginning: tokens at the end of the one with which the other, a longer one, begins, where no
+            more than a label stands before them; 0: there are none, or too few.
         shared_keys: LSH keys of both: without one an index never compares them.
         size_ratio: 2-shingles of the text with fewer over those of the other, 0 to 1.
         checks: the conditions of the rules with these numbers.
@@ -114,6 +123,7 @@ class Explanation:
     shared_pairs: int
     all_pairs: int
     inside_pairs: int
+    beginning: int
     shared_keys: int
     size_ratio: float
     checks: tuple[Check, ...]

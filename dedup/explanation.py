@@ -19,8 +19,14 @@ from dedup.evidence import Change, ChangeKind, Check, Explanation, Measured, Out
 from dedup.index import open_index
 from dedup.kernel.kinds import VerdictKind
 from dedup.kernel.reference.judge import Rule as Limits
-from dedup.kernel.reference.judge import shingles
-from dedup.kernel.reference.tokens import PAD_END, PAD_START, TRACE_UNSPACED
+from dedup.kernel.reference.judge import label_before, shingles
+from dedup.kernel.reference.tokens import (
+    PAD_END,
+    PAD_START,
+    TRACE_UNSPACED,
+    UNSPACED_WEIGHT,
+    WORD_WEIGHT,
+)
 from dedup.reason import reason_of
 from dedup.settings import Settings
 from dedup.sketch import Sketches, sketch_texts
@@ -59,6 +65,8 @@ def explain(block: str, original: str, *, settings: Settings | None = None) -> E
     inside = len(pairs & its_pairs)
     limits = Limits(*rule_of(settings).tolist())
     few = similarity >= limits.few_similarity
+    beginning = _beginning(limits, mine, its)
+    weight = UNSPACED_WEIGHT if _is_unspaced(mine) else WORD_WEIGHT
     shared_keys = len(np.intersect1d(keys, its_keys))
     equal = bool((sketches.fingerprints[0] == sketches.fingerprints[1]).all())
     checks = (
@@ -76,6 +84,13 @@ def explain(block: str, original: str, *, settings: Settings | None = None) -> E
             settings.excerpt_ratio,
             shorter < settings.excerpt_ratio * longer,
         ),
+        Check(
+            "words of a beginning",
+            beginning,
+            ">=",
+            WORD_WEIGHT * (limits.few_shingles + 1) / weight,
+            beginning > 0,
+        ),
     )
     words, its_words = split_words(block), split_words(original)
     matched = matched_range(sketches.trace(0), sketches.trace(1))
@@ -89,6 +104,7 @@ def explain(block: str, original: str, *, settings: Settings | None = None) -> E
         shared_pairs=len(padded & its_padded),
         all_pairs=len(padded | its_padded),
         inside_pairs=inside,
+        beginning=beginning,
         shared_keys=shared_keys,
         size_ratio=checks[-1].value,
         checks=checks,
@@ -154,23 +170,37 @@ def _at_least(name: str, value: float, limit: float) -> Check:
 
 def _rule(checks: tuple[Check, ...]) -> Rule:
     """Which rule decides, in the order of the design."""
-    long_enough, original_long_enough, equal, found, similar, *contained = (
+    long_enough, original_long_enough, equal, found, similar, *contained, begins = (
         check.holds for check in checks
     )
     table: tuple[tuple[bool, Rule], ...] = (
         (not long_enough, "too short"),
         (not original_long_enough, "original too short"),
         (equal, "equal"),
-        (not similar and not all(contained), "unlike"),
+        (not similar and not all(contained) and not begins, "unlike"),
         (not found, "no shared key"),
         (similar, "similar"),
+        (begins and not all(contained), "begins"),
     )
     return next((rule for decides, rule in table if decides), "contained")
 
 
 def _measured(words: Words, trace: list[int], pairs: int, keys: int) -> Measured:
-    unspaced = sum(value >= TRACE_UNSPACED for value in trace) * 2 > len(trace)
-    return Measured(words.text, len(trace), pairs, keys, unspaced)
+    return Measured(words.text, len(trace), pairs, keys, _is_unspaced(trace))
+
+
+def _is_unspaced(trace: list[int]) -> bool:
+    return sum(value >= TRACE_UNSPACED for value in trace) * 2 > len(trace)
+
+
+def _beginning(limits: Limits, block: list[int], original: list[int]) -> int:
+    """Tokens at the end of the one with which the other begins, where that makes an excerpt."""
+    if len(shingles(block) & shingles(original)) >= limits.few_shingles:
+        for text, whole in ((block, original), (original, block)):
+            label = label_before(limits, text, whole)
+            if label is not None:
+                return len(text) - label
+    return 0
 
 
 def _span(words: Words, matched: tuple[int, int] | None) -> tuple[int, int] | None:

@@ -90,12 +90,31 @@ def _contained(explanation: Explanation) -> str:
     return text + _left_over(explanation)
 
 
+def _begins(explanation: Explanation) -> str:
+    block, original = explanation.block, explanation.original
+    common, unit = explanation.beginning, _unit(explanation.block)
+    longer = _times_as_long(max(original.words, common), common)
+    if explanation.verdict == "extension":
+        longer = _times_as_long(max(block.words, common), common)
+        return (
+            f"it begins with the last {_counted(common, unit)} of the original, and is {longer}; it"
+            " is new, and not counted as a repeat"
+        )
+    label = block.words - common
+    if not label:
+        return f"its {_counted(common, unit)} are how the original begins, which is {longer}"
+    return (
+        f"its last {_counted(common, unit)} are how the original begins, which is {longer}"
+        + _left_over(explanation)
+    )
+
+
 def _unlike(explanation: Explanation) -> str:
     settings = explanation.settings
     text = f"{_pairs(explanation)} {percent(settings.threshold)}% is needed"
     shorter = min(explanation.block.pairs, explanation.original.pairs)
     unit = _unit(explanation.block)
-    similarity, containment, shared, ratio = explanation.checks[4:]
+    similarity, containment, shared, ratio = explanation.checks[4:8]
     if similarity.holds or not shorter:
         return text
     inside = percent(explanation.containment)
@@ -122,6 +141,7 @@ _REASONS: dict[str, Callable[[Explanation], str]] = {
     "no shared key": _no_shared_key,
     "similar": _similar,
     "contained": _contained,
+    "begins": _begins,
     "unlike": _unlike,
 }
 

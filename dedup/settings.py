@@ -33,9 +33,10 @@ class Settings:
             longer ones in a tenth; .6 asks for more.
         min_words: blocks with fewer tokens are not judged (1 or more).
         excerpt_containment: a block is an `excerpt` of a longer original when at least this share
-            of its word 2-shingles stands there (over 0, up to 1).
+            of its word 2-shingles stands there (over 0, up to 1), or when the original begins with
+            it, but for a label of up to three words before it.
         excerpt_shingles: 2-shingles that an excerpt and its original share at least (1 or more);
-            half as many are enough where their similarity is a quarter.
+            half as many are enough where their similarity is a quarter, or for a beginning.
         excerpt_ratio: an excerpt has fewer 2-shingles than this share of the longer block's
             (over 0, up to 1).
         keep: what an index in a store keeps of an original: `"traces"`, from which similarity is

@@ -21,11 +21,11 @@ from dedup.normalise import TABLES, hard_texts
 
 T = TypeVar("T", bound=np.generic)
 
-KEY_SCHEME = np.array([40, 2, 8, 2, 24, 224, 6], dtype=np.int64)
+KEY_SCHEME = np.array([40, 2, 8, 3, 24, 192, 6], dtype=np.int64)
 """Weight of a long window (5 words of 8, or 8 characters of 5), neighbours on either side among
-which a local minimum is lowest, keys taken of all local minima, keys of the first, weight of a
-short window (3 words, pads included), weight below which a block has short keys (28 words), and how
-many. docs/decisions.md tells how it won."""
+which a local minimum is lowest, keys of all local minima, keys of the start besides (the first
+window, then minima), weight of a short window (3 words, pads included), weight below which a block
+has short keys (24 words), and how many of them. docs/decisions.md tells how it won."""
 
 _COUNTS = [2, 3, 6]
 """Where the scheme says how many keys."""

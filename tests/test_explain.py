@@ -74,6 +74,7 @@ def pairs(draw: st.DrawFn) -> tuple[str, str]:
                 first.upper(),
                 " ".join(words[start:end]),
                 " ".join(words[start:end]) + " Read more",
+                "By Jane Miller " + " ".join(words[:end]),
                 " ".join(words[:start] + words[end:]),
                 " ".join(words[end:] + words[start:end] + words[:start]),
                 " ".join([*words[:start], "instead", *words[start + 1 :]]),
@@ -115,6 +116,7 @@ def test_numbers_lead_to_the_verdict(pair: tuple[str, str], threshold: float) ->
         "no shared key": {"new"},
         "similar": {"near"},
         "contained": {"excerpt", "extension"},
+        "begins": {"excerpt", "extension"},
         "unlike": {"new"},
     }
     assert found.verdict in outcomes[found.rule]
@@ -167,6 +169,27 @@ def test_numbers_are_the_judges(pair: tuple[str, str]) -> None:
             (
                 "extension: 23 of the 23 word pairs of the original stand in this block, which is"
                 " 2.2 times as long; it is new, and not counted as a repeat"
+            ),
+        ),
+        (
+            "World News " + " ".join(LONG.split()[:7]),
+            LONG,
+            (
+                "excerpt: its last 7 words are how the original begins, which is 7.6 times as long;"
+                " the first two words, “World News”, do not"
+            ),
+        ),
+        (
+            " ".join(LONG.split()[:5]),
+            LONG,
+            "excerpt: its 5 words are how the original begins, which is 11 times as long",
+        ),
+        (
+            LONG,
+            "World News " + " ".join(LONG.split()[:7]),
+            (
+                "extension: it begins with the last 7 words of the original, and is 7.6 times as"
+                " long; it is new, and not counted as a repeat"
             ),
         ),
     ],

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from dedup import kernel
 from dedup.kernel import make_unicode, reference, unicode
+from dedup.kernel.kinds import VerdictKind
 from dedup.normalise import TABLES
 from dedup.sketch import KEY_SCHEME, MAX_KEYS
 
@@ -119,8 +120,19 @@ def test_hashes_against_xxhash() -> None:
     assert [int(high) << 64 | int(low) for low, high in prints.tolist()] == wanted
 
 
+@st.composite
+def related_traces(draw: st.DrawFn) -> list[list[int]]:
+    """Traces of few tokens, of words and characters, some a label and the beginning of another."""
+    token = st.integers(2, 9) | st.integers(0xC000, 0xC003)
+    found = draw(st.lists(st.lists(token, max_size=30), min_size=1, max_size=4))
+    for _ in range(draw(st.integers(0, 2))):
+        whole = draw(st.sampled_from(found))
+        found.append(draw(st.lists(token, max_size=6)) + whole[: draw(st.integers(0, 30))])
+    return found
+
+
 @given(
-    traces=st.lists(st.lists(st.integers(2, 9), max_size=30), min_size=1, max_size=6),
+    traces=related_traces(),
     threshold=st.sampled_from([0.1, 0.5, 0.6, 1.0]),
 )
 @needs_native
@@ -140,7 +152,10 @@ def test_verdicts_through_both(traces: list[list[int]], threshold: float) -> Non
     assert same(*results)
     kinds, similarity, containment = results[0]
     assert (similarity[kinds == 3] >= threshold).all()
-    assert (containment[kinds >= 4] >= 0.8).all()
+    for at in np.flatnonzero((kinds >= 4) & (containment < 0.8)).tolist():
+        pair = traces[own[at]], traces[other[at]]
+        text, whole = pair if kinds[at] == VerdictKind.EXCERPT else pair[::-1]
+        assert any(text[label:] == whole[: len(text) - label] for label in range(4))
     assert (similarity[kinds == 1] == 0).all()
 
 
@@ -265,6 +280,24 @@ def test_judge_by_hand() -> None:
     assert verdict[1] == pytest.approx(3 / 7)
     assert verdict[2] == pytest.approx(1 / 3)  # of ab bc cd only ab stands in the other
     assert reference_judge([2, 3, 4, 5], [2, 3, 9, 5], threshold=0.43)[0] == 1
+
+
+def test_teasers_by_hand() -> None:
+    """A label of up to three words and the first five of a longer text: an excerpt, either way."""
+    whole = [*range(10, 30)]
+    for label in range(4):
+        teaser = [*range(40, 40 + label), *whole[:5]]
+        assert reference_judge(teaser, whole, threshold=0.5)[0] == VerdictKind.EXCERPT
+        assert reference_judge(whole, teaser, threshold=0.5)[0] == VerdictKind.EXTENSION
+    for other in (
+        [*range(40, 44), *whole[:5]],  # a longer label
+        whole[:4],  # four words
+        [*whole[:5], 40],  # something behind them
+        [40, *whole[1:6]],  # not the first words
+        [40, *range(0xC000, 0xC005)],  # five characters of an unspaced script
+    ):
+        its = [*range(0xC000, 0xC020)] if other[-1] >= 0xC000 else whole
+        assert reference_judge(other, its, threshold=0.5)[0] == VerdictKind.NEW
 
 
 def reference_judge(

@@ -65,6 +65,7 @@ DECIDING = {
     "no shared key": {3},
     "similar": {4},
     "contained": {5, 6, 7},
+    "begins": {8},
 }
 """The conditions that decide, by rule; without one, those that fail."""
 
@@ -151,6 +152,7 @@ def check_rows(explanation: Explanation) -> list[tuple[str, str, str]]:
         " in both",
         "containment": f"containment: {explanation.inside_pairs:,} of {shorter:,} pairs inside",
         "size ratio": f"size: {shorter:,} pairs against {longer:,}",
+        "words of a beginning": "words at an end with which the other begins",
     }
     return [(names.get(check.name, check.name), *_amounts(check)) for check in explanation.checks]
 

@@ -18,7 +18,7 @@ typedef struct {
     double ratio;          /* excerpt: shingles of the shorter under this share of the longer's */
     double shingles;       /* excerpt: so many shared shingles, */
     double few_shingles;   /* or so many ... */
-    double few_similarity; /* ... and this similarity */
+    double few_similarity; /* ... and this similarity; or so many that a longer text begins with */
 } verdict_rule;
 
 typedef struct {
@@ -170,6 +170,25 @@ INLINE int count_distinct(judge_scratch *j, const overlap *o, size_t *distinct) 
     return 1;
 }
 
+/* A teaser: but for a label of so many tokens before it, the text is how another begins. */
+enum { LABEL_TOKENS = 3 };
+
+/* Tokens of `text` before what `whole` begins with, up to its end; -1: it is no teaser of it. The part in
+ * common takes so many pairs of words, or as much of an unspaced script, and fewer than the whole's share. */
+static int label_before(const verdict_rule *rule, const u16 *text, size_t n, const u16 *whole, size_t others) {
+    if (others < 2) return -1;
+    for (size_t label = 0; label <= LABEL_TOKENS && label + 1 < n; label++) {
+        size_t common = n - label;
+        if (text[label] != whole[0] || common > others) continue;
+        if ((double)(common - 1) >= rule->ratio * (double)(others - 1)) continue;
+        if (memcmp(text + label, whole, common * sizeof(u16)) != 0) continue;
+        i64 weight = 0;
+        for (size_t i = label; i < n; i++) weight += token_weight(text[i]);
+        if ((double)weight >= WORD_WEIGHT * (rule->few_shingles + 1)) return (int)label;
+    }
+    return -1;
+}
+
 /* The verdict on the block of begin_judging against one original, where it can be better than a near
  * one of similarity `floor` (-1: none is known). All zero but for kind NEW where no rule holds, or
  * none that is better; kind -1 where memory ran out. Most candidates of a large index are false ones,
@@ -189,7 +208,12 @@ static verdict judge_candidate(judge_scratch *j, const verdict_rule *rule, const
         plain -= (size_t)(trace[0] == j->trace[0]) + (trace[tokens - 1] == j->trace[j->tokens - 1]);
     double few = rule->few_shingles < rule->shingles ? rule->few_shingles : rule->shingles;
     int excerpt_possible = floor < 0 && (double)plain >= few;
-    if (excerpt_possible && (double)plain < rule->containment * ((double)j->own.distinct - 2)) {
+    int teaser = 0, teased = 0; /* the block is one of the original, or the other way round */
+    if (excerpt_possible && (double)plain >= rule->few_shingles) {
+        teaser = label_before(rule, j->trace, j->tokens, trace, tokens) >= 0;
+        teased = !teaser && label_before(rule, trace, tokens, j->trace, j->tokens) >= 0;
+    }
+    if (excerpt_possible && !teaser && !teased && (double)plain < rule->containment * ((double)j->own.distinct - 2)) {
         /* Then the original must be the shorter, with few shingles beside the shared ones and two
          * pads (one more, for rounding). */
         double beside = (double)plain / rule->containment - (double)plain;
@@ -206,6 +230,10 @@ static verdict judge_candidate(judge_scratch *j, const verdict_rule *rule, const
     if (similarity >= rule->threshold) {
         verdict near = {NEAR, similarity, containment};
         return similarity > floor ? near : nothing;
+    }
+    if (teaser || teased) {
+        verdict beginning = {teaser ? EXCERPT : EXTENSION, similarity, containment};
+        return beginning;
     }
     int enough = (double)plain >= rule->shingles ||
                  ((double)plain >= rule->few_shingles && similarity >= rule->few_similarity);

@@ -2,7 +2,8 @@
  *
  * Of the long shingles only local minima count: those whose hash is smallest among its neighbours (as
  * in winnowing, Schleimer et al. 2003). Neighbours have most words in common, so that one edit undoes
- * them together, and a part of the text may have none of either: keys that stand apart find more.
+ * them together, and a part of the text may have none of either: keys that stand apart find more. The
+ * first shingle is a key whatever its hash: a teaser begins where its text begins.
  *
  * A shingle is a window of consecutive tokens that weighs just enough: a word weighs WORD_WEIGHT, a
  * character of an unspaced script UNSPACED_WEIGHT, so 5 words, 8 characters, or a mixture. Tokens
@@ -15,13 +16,13 @@
 
 #include "tokens.h"
 
-enum { WORD_WEIGHT = 8, UNSPACED_WEIGHT = 5, MAX_WINDOW = 64, MAX_STRATUM = 32 };
+enum { MAX_WINDOW = 64, MAX_STRATUM = 32 };
 
 typedef struct {
     i64 long_weight;  /* weight of a long window */
     i64 neighbours;   /* a local minimum is smallest among so many long windows on either side */
     i64 long_keys;    /* smallest hashes taken of the local minima */
-    i64 head_keys;    /* the first so many local minima besides */
+    i64 head_keys;    /* besides, so many from the start: the first long window, then local minima */
     i64 short_weight; /* weight of a short window, pads ^ and $ included */
     i64 short_below;  /* blocks lighter than this have short windows too */
     i64 short_keys;   /* smallest hashes taken of them */
@@ -54,10 +55,6 @@ static int reserve_sketch(sketch_scratch *s, size_t tokens) {
 
 INLINE u64 key_symbol(u16 value) {
     return value >= TRACE_DIGITS && value < TRACE_UNSPACED ? TRACE_DIGITS : value;
-}
-
-INLINE i64 token_weight(u16 value) {
-    return value >= TRACE_UNSPACED ? UNSPACED_WEIGHT : WORD_WEIGHT;
 }
 
 /* Keeps the `limit` smallest distinct values seen so far in `best`, ascending; returns how many. */
@@ -194,9 +191,12 @@ INLINE size_t trace_keys(sketch_scratch *s, const key_scheme *scheme, const u16 
     size_t found = scheme->neighbours == 2 /* the usual number, for the compiler to unroll */
                        ? local_minima(s->memory, windows, 2, minima)
                        : local_minima(s->memory, windows, (size_t)scheme->neighbours, minima);
-    int count = smallest(minima, found, (int)scheme->long_keys, s->memory, keys);
-    for (size_t i = 0; i < found && i < (size_t)scheme->head_keys; i++)
-        count = keep_smallest(keys, count, 2 * MAX_STRATUM, minima[i]);
+    u64 first = windows ? s->memory[0] : 0;
+    int count = smallest(minima, found, (int)scheme->long_keys, s->memory, keys), most = 2 * MAX_STRATUM;
+    i64 head = scheme->head_keys;
+    if (windows && head-- > 0) count = keep_smallest(keys, count, most, first);
+    for (size_t i = 0; i < found && head > 0; i++)
+        if (minima[i] != first && head-- > 0) count = keep_smallest(keys, count, most, minima[i]);
     i64 weight = 0;
     for (size_t i = 0; i < n && weight < scheme->short_below; i++) weight += token_weight(trace[i]);
     if (weight < scheme->short_below && n > 0) {

@@ -16,6 +16,11 @@
 
 enum { PAD_START = 0, PAD_END = 1, TRACE_DIGITS = 0x8000, TRACE_UNSPACED = 0xC000 };
 
+/* How much text a token is: five words are as much as eight characters of an unspaced script. */
+enum { WORD_WEIGHT = 8, UNSPACED_WEIGHT = 5 };
+
+INLINE i64 token_weight(u16 value) { return value >= TRACE_UNSPACED ? UNSPACED_WEIGHT : WORD_WEIGHT; }
+
 /* Scratch for one block; grows to the longest block seen. */
 typedef struct {
     u8 *memory;

@@ -10,10 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup.kernel.kinds import VerdictKind
-from dedup.kernel.reference.tokens import PAD_END, PAD_START
+from dedup.kernel.reference.tokens import (
+    PAD_END,
+    PAD_START,
+    WORD_WEIGHT,
+    token_weight,
+)
 
 PRIME = 0x9E3779B1
 """XXH32's first prime: spreads shingles over the bits of a signature."""
+
+
+LABEL_TOKENS = 3
+"""A teaser: but for a label of so many tokens before it, the text is how another begins."""
 
 
 class Verdict(NamedTuple):
@@ -105,6 +114,13 @@ def judge_pair(rule: Rule, block: Sequence[int], original: Sequence[int]) -> Ver
     containment = shared / shorter if shorter else similarity
     if similarity >= rule.threshold:
         return Verdict(VerdictKind.NEAR, similarity, containment)
+    if shared >= rule.few_shingles:
+        for kind, text, whole in (
+            (VerdictKind.EXCERPT, block, original),
+            (VerdictKind.EXTENSION, original, block),
+        ):
+            if label_before(rule, text, whole) is not None:
+                return Verdict(kind, similarity, containment)
     enough = shared >= rule.shingles or (
         shared >= rule.few_shingles and similarity >= rule.few_similarity
     )
@@ -112,6 +128,24 @@ def judge_pair(rule: Rule, block: Sequence[int], original: Sequence[int]) -> Ver
         kind = VerdictKind.EXCERPT if len(plain) < len(its_plain) else VerdictKind.EXTENSION
         return Verdict(kind, similarity, containment)
     return Verdict(VerdictKind.NEW, 0.0, 0.0)
+
+
+def label_before(rule: Rule, text: Sequence[int], whole: Sequence[int]) -> int | None:
+    """How many tokens stand in a teaser before what the whole begins with; None: it is none.
+
+    The part in common goes to the teaser's end. It takes so many pairs of words, or as much of an
+    unspaced script, and fewer than the whole's share.
+    """
+    for label in range(min(LABEL_TOKENS, len(text) - 2) + 1):
+        common = text[label:]
+        if (
+            len(common) <= len(whole)
+            and common == whole[: len(common)]
+            and len(common) - 1 < rule.ratio * (len(whole) - 1)
+            and sum(map(token_weight, common)) >= WORD_WEIGHT * (rule.few_shingles + 1)
+        ):
+            return label
+    return None
 
 
 def shingles(trace: Sequence[int]) -> set[tuple[int, int]]:

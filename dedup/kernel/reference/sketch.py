@@ -13,11 +13,12 @@ from dedup.kernel.reference.tokens import (
     PAD_START,
     TRACE_DIGITS,
     TRACE_UNSPACED,
+    WORD_WEIGHT,
     Tables,
+    token_weight,
     tokenise,
 )
 
-WORD_WEIGHT, UNSPACED_WEIGHT = 8, 5
 POLYNOMIAL = 0xD6E8FEB86659FD93
 SHORT_SALT = 0x9E6C63D0876A9A47
 MASK64 = (1 << 64) - 1
@@ -84,8 +85,9 @@ def sketch(
         folded: the texts went through the full normaliser, so none is hard.
         tables: INDEX, ENTRIES, EXPANSIONS, PAIRS of `dedup.kernel.unicode`.
         scheme: int64[7]: weight of a long window, neighbours on either side among which a local
-            minimum is lowest, keys of all local minima, keys of the first of them, weight of a
-            short window, weight below which a block has short keys, how many.
+            minimum is lowest, keys of all local minima, keys of the start (the first long window,
+            then local minima), weight of a short window, weight below which a block has short
+            keys, how many.
         fingerprints: uint64[n, 2], gets the low and high half of XXH3-128 of the normalised text.
         trace_spans: int64[n, 2], gets where each trace starts and ends.
         traces: uint16, gets the traces; room for a value a byte of input, and one a block.
@@ -142,9 +144,11 @@ def keys_of_trace(trace: list[int], scheme: list[int]) -> list[int]:
     """The keys of a trace: long windows' (digits masked; ascending, distinct), then short ones'."""
     long_weight, neighbours, long_keys, head_keys, short_weight, short_below, short_keys = scheme
     symbols = [TRACE_DIGITS if TRACE_DIGITS <= v < TRACE_UNSPACED else v for v in trace]
-    weights = [UNSPACED_WEIGHT if v >= TRACE_UNSPACED else WORD_WEIGHT for v in trace]
-    minima = local_minima(window_hashes(symbols, weights, long_weight, 0), neighbours)
-    keys = sorted(set(smallest(minima, long_keys)) | set(minima[:head_keys]))
+    weights = [token_weight(value) for value in trace]
+    windows = window_hashes(symbols, weights, long_weight, 0)
+    minima = local_minima(windows, neighbours)
+    head = [*windows[:1], *(value for value in minima if value != windows[0])][:head_keys]
+    keys = sorted({*smallest(minima, long_keys), *head})
     if trace and sum(weights) < short_below:
         padded = [PAD_START, *trace, PAD_END]
         windows = window_hashes(

@@ -29,11 +29,17 @@ Tables: TypeAlias = tuple[
 TRACE_DIGITS = 0x8000
 TRACE_UNSPACED = 0xC000
 PAD_START, PAD_END = 0, 1
+WORD_WEIGHT, UNSPACED_WEIGHT = 8, 5
 TOKEN_KEY_LOW, TOKEN_KEY_HIGH = 0xE7037ED1A0B428DB, 0x8EBC6AF09C88C6E3
 MASK64 = (1 << 64) - 1
 
 _ASCII_TOKEN = re.compile(rb"[0-9a-z]+")
 _ASCII_DIGIT = re.compile(rb"[0-9]")
+
+
+def token_weight(value: int) -> int:
+    """How much text a token of this trace value is: five words are as much as eight characters."""
+    return UNSPACED_WEIGHT if value >= TRACE_UNSPACED else WORD_WEIGHT
 
 
 def token_hash(text: bytes) -> int:
