@@ -31,10 +31,11 @@ class Measured:
 
     Attributes:
         text: the text.
-        words: its tokens: words, or characters in scripts without spaces.
+        words: its tokens that are compared: words, or characters in scripts without spaces.
         pairs: its distinct 2-shingles.
         keys: its LSH keys.
         unspaced: most of its tokens are single characters of a script without spaces.
+        label: what stands behind its last ellipsis, where that is too little to be compared.
     """
 
     text: str
@@ -42,6 +43,7 @@ class Measured:
     pairs: int
     keys: int
     unspaced: bool
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)

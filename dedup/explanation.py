@@ -110,7 +110,7 @@ def explain(block: str, original: str, *, settings: Settings | None = None) -> E
         checks=checks,
         matched=matched,
         matched_span=_span(its_words, matched),
-        changes=tuple(_changes(words, its_words)),
+        changes=tuple(_changes(words, its_words, len(mine), len(its))),
         settings=settings,
     )
     return replace(found, reason=reason_of(found))
@@ -186,7 +186,8 @@ def _rule(checks: tuple[Check, ...]) -> Rule:
 
 
 def _measured(words: Words, trace: list[int], pairs: int, keys: int) -> Measured:
-    return Measured(words.text, len(trace), pairs, keys, _is_unspaced(trace))
+    label = words.text[words.cuts()[len(trace)] :] if len(trace) < len(words.tokens) else ""
+    return Measured(words.text, len(trace), pairs, keys, _is_unspaced(trace), label)
 
 
 def _is_unspaced(trace: list[int]) -> bool:
@@ -209,12 +210,15 @@ def _span(words: Words, matched: tuple[int, int] | None) -> tuple[int, int] | No
     return words.spans[matched[0]][0], words.spans[matched[1] - 1][1]
 
 
-def _changes(block: Words, original: Words) -> Iterator[Change]:
-    """The alignment, in characters: each word with the punctuation that goes with it."""
+def _changes(block: Words, original: Words, compared: int, its_compared: int) -> Iterator[Change]:
+    """The alignment, in characters: each word with the punctuation that goes with it.
+
+    Tokens beyond those that are compared are labels behind an ellipsis: they come last.
+    """
     numbers: dict[str, int] = {}
     mine, its = (
-        [numbers.setdefault(token, len(numbers)) for token in words.tokens]
-        for words in (block, original)
+        [numbers.setdefault(token, len(numbers)) for token in words.tokens[:count]]
+        for words, count in ((block, compared), (original, its_compared))
     )
     cuts, its_cuts = block.cuts(), original.cuts()
     if not mine or not its:  # punctuation alone, or nothing
@@ -236,6 +240,13 @@ def _changes(block: Words, original: Words) -> Iterator[Change]:
                 step.end - step.start,
                 step.original_end - step.original_start,
             )
+    at, its_at = cuts[compared], its_cuts[its_compared]
+    end = len(block.text)
+    if compared < len(block.tokens):
+        yield Change("inserted", block.text[at:], "", at, its_at, len(block.tokens) - compared, 0)
+    if its_compared < len(original.tokens):
+        words = len(original.tokens) - its_compared
+        yield Change("deleted", "", original.text[its_at:], end, its_at, 0, words)
 
 
 def _change_kind(step: Step) -> ChangeKind:

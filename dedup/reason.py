@@ -6,7 +6,7 @@ nothing of how the numbers came about, and makes none of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from math import ceil
 from unicodedata import category
 
@@ -26,7 +26,13 @@ _SMALL = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", 
 
 def reason_of(explanation: Explanation) -> str:
     """The sentence: what the verdict is, the numbers that decided, what differs."""
-    return f"{explanation.verdict}: {_REASONS[explanation.rule](explanation)}"
+    sentence = f"{explanation.verdict}: {_REASONS[explanation.rule](explanation)}"
+    labels = dict.fromkeys(
+        _quoted(text.label) for text in (explanation.block, explanation.original) if text.label
+    )
+    if not labels or explanation.rule == "equal":
+        return sentence
+    return f"{sentence}; behind the ellipsis, {' and '.join(labels)} is not compared"
 
 
 def percent(share: float) -> int:
@@ -60,7 +66,7 @@ def _no_shared_key(explanation: Explanation) -> str:
 
 def _similar(explanation: Explanation) -> str:
     return f"{_pairs(explanation)} {percent(explanation.settings.threshold)}% is enough" + _told(
-        explanation.changes
+        _compared(explanation)
     )
 
 
@@ -161,6 +167,12 @@ def _times_as_long(longer: int, shorter: int) -> str:
     return f"{times:.0f} times as long" if times >= 10 else f"{times:.1f} times as long"
 
 
+def _compared(explanation: Explanation) -> Sequence[Change]:
+    """The changes without the labels behind an ellipsis, which come last."""
+    labels = bool(explanation.block.label) + bool(explanation.original.label)
+    return explanation.changes[: len(explanation.changes) - labels]
+
+
 def _told(changes: Iterable[Change]) -> str:
     """The changes in words, the first of them one by one."""
     # What stands elsewhere is told once: from the block.
@@ -183,7 +195,7 @@ def _told(changes: Iterable[Change]) -> str:
 
 def _left_over(explanation: Explanation) -> str:
     """What the excerpt has and the original has not."""
-    parts = [change for change in explanation.changes if change.block]
+    parts = [change for change in _compared(explanation) if change.block]
     own = [change for change in parts if change.kind in ("replaced", "inserted")]
     if not own:
         return ""

@@ -44,8 +44,9 @@ class Sketches:
     Attributes:
         fingerprints: uint64[n, 2], low and high half of XXH3-128 of the normalised text.
         trace_spans: int64[n, 2], where each trace starts and ends in `traces`.
-        traces: uint16, 16 bits of each token's hash, in order. From them follow the shingles, the
-            exact similarity and containment, and the keys of the family `bottom`.
+        traces: uint16, 16 bits of each token's hash, in order, without a label behind an ellipsis
+            ("... Read more": up to three words, where five stand before them). From them follow
+            the shingles, the exact similarity and containment, and the keys of the family `bottom`.
         key_spans: int64[n, 2], where each block's keys start and end in `keys`.
         keys: uint64, the LSH keys: the smallest hashes of the block's shingles, or its bands.
         minhashes: uint32[n, num_perm], the MinHash values behind the bands (`bottom`: [n, 0]).

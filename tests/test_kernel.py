@@ -36,8 +36,19 @@ if native is None and os.environ.get("DEDUP_KERNEL") == "native":
 
 needs_native = pytest.mark.skipif(native is None, reason="the native kernel is not built")
 
+teasers = st.lists(
+    st.sampled_from(
+        ["word ", "12 ", "日", " é", " ...", "…", "..", "[…] ", "Read more", "e\u0323\u0301"]
+    ),
+    max_size=24,
+).map("".join)
+
 any_bytes = st.lists(
-    st.one_of(texts().map(lambda t: t.encode("utf-8", "surrogatepass")), st.binary(max_size=80)),
+    st.one_of(
+        texts().map(lambda t: t.encode("utf-8", "surrogatepass")),
+        teasers.map(str.encode),
+        st.binary(max_size=80),
+    ),
     max_size=8,
 )
 

@@ -145,7 +145,7 @@ INLINE u32 find_exact(const block_index *x, const block_view *block, const page_
     u32 tag = key_tag(block->fingerprint_high);
     FOR_EACH_POSTING(x, tag, at) {
         const record *r = record_at(x, x->ids[at]);
-        if (r->fingerprint == block->fingerprint_low && r->tokens == block->tokens &&
+        if (r->fingerprint == block->fingerprint_low && !(r->tokens & VALUES_FLAG) &&
             (check->lookup ? is_visible(r, check) : is_alive(r, check->before)))
             return x->ids[at];
     }

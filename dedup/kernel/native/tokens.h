@@ -179,4 +179,44 @@ INLINE tokenised tokenise(const unicode_table *t, const u8 *text, size_t n, int 
     return result;
 }
 
+/* ---- what an ellipsis leaves ------------------------------------------------------------------- */
+
+/* "... Read more": up to three words (or five characters of an unspaced script) behind an ellipsis in the
+ * last bytes of a text that has five words (or eight characters) before them. */
+enum { TAIL_BYTES = 64, MORE_WEIGHT = 25, LEAST_BEFORE = 40 };
+
+/* The offset after the last "..." or U+2026 that lies in the last TAIL_BYTES; n: there is none. */
+INLINE size_t after_ellipsis(const u8 *text, size_t n) {
+    size_t from = n > TAIL_BYTES ? n - TAIL_BYTES : 0;
+#if DEDUP_X86
+    if (n >= TAIL_BYTES) { /* most texts have neither, and this tells at once */
+        u64 dots = 0, lasts = 0;
+        for (int i = 0; i < 4; i++) {
+            __m128i x = _mm_loadu_si128((const __m128i *)(text + from + 16 * i));
+            dots |= (u64)(u32)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8('.'))) << (16 * i);
+            lasts |= (u64)(u32)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8((char)0xA6))) << (16 * i);
+        }
+        if (!(dots & dots << 1 & dots << 2) && !lasts) return n;
+    }
+#endif
+    for (size_t end = n; end >= from + 3; end--) {
+        const u8 *p = text + end - 3;
+        if ((p[0] == '.' && p[1] == '.' && p[2] == '.') || (p[0] == 0xE2 && p[1] == 0x80 && p[2] == 0xA6))
+            return end;
+    }
+    return n;
+}
+
+/* How many of a text's tokens are such a label behind an ellipsis. What was normalised is lost. */
+INLINE size_t label_behind(const unicode_table *t, const u8 *text, size_t n, int folded, token_scratch *s,
+                           const u16 *trace, size_t tokens) {
+    size_t at = after_ellipsis(text, n);
+    if (LIKELY(at == n)) return 0;
+    tokenised label = tokenise(t, text + at, n - at, folded, s, NULL, NULL);
+    if (label.hard || label.tokens > tokens) return 0;
+    i64 weight = 0, before = 0;
+    for (size_t i = 0; i < tokens; i++) *(i < tokens - label.tokens ? &before : &weight) += token_weight(trace[i]);
+    return weight <= MORE_WEIGHT && before >= LEAST_BEFORE ? label.tokens : 0;
+}
+
 #endif

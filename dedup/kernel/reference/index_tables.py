@@ -172,11 +172,10 @@ class Index:
 
     def find_exact(self, block: Block, check: PageCheck) -> int | None:
         """The original with the block's text, one that awaits recognition included."""
-        tokens = len(block.trace or ())
         for original in self.holders(key_tag(block.fingerprint[1])):
             if (
                 int(self.arena[original]) == block.fingerprint[0]
-                and self.get(original, TOKENS) == tokens
+                and not self.get(original, TOKENS) & VALUES_FLAG
                 and (
                     self.is_visible(original, check)
                     if check.lookup

@@ -15,6 +15,7 @@ from dedup.kernel.reference.tokens import (
     TRACE_UNSPACED,
     WORD_WEIGHT,
     Tables,
+    label_behind,
     token_weight,
     tokenise,
 )
@@ -90,7 +91,8 @@ def sketch(
             keys, how many.
         fingerprints: uint64[n, 2], gets the low and high half of XXH3-128 of the normalised text.
         trace_spans: int64[n, 2], gets where each trace starts and ends.
-        traces: uint16, gets the traces; room for a value a byte of input, and one a block.
+        traces: uint16, gets the traces, without labels behind an ellipsis; room for a value a byte
+            of input, and one a block.
         key_spans: int64[n, 2], gets where each block's keys start and end.
         keys: uint64, gets the keys; room for the scheme's maximum a block.
         hard: uint8[n], gets 1 where only the full normaliser can fold the block (no tokens then).
@@ -106,6 +108,8 @@ def sketch(
         digest = xxhash.xxh3_128_intdigest(b" ".join(token.text for token in tokens))
         fingerprints.reshape(-1, 2)[i] = digest & MASK64, digest >> 64
         trace = [token.trace for token in tokens]
+        label = label_behind(bytes(buffer[start:end]), tables, trace, folded=folded)
+        trace = trace[: len(trace) - label]
         block_keys = keys_of_trace(trace, scheme.tolist())
         traces[trace_at : trace_at + len(trace)] = trace
         keys[key_at : key_at + len(block_keys)] = block_keys

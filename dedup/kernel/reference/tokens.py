@@ -158,6 +158,27 @@ class _Folder:
         self.add_folded(code_point, entry)
 
 
+TAIL_BYTES, MORE_WEIGHT, LEAST_BEFORE = 64, 25, 40
+"""A label behind an ellipsis: where it is looked for, what it weighs at most, the rest at least."""
+
+
+def label_behind(data: bytes, tables: Tables, trace: list[int], *, folded: bool) -> int:
+    """How many of a text's tokens are a label behind an ellipsis ("... Read more").
+
+    Up to three words (or five characters of an unspaced script) behind the last ellipsis, where
+    five words (or eight characters) stand before them.
+    """
+    tail = data[max(0, len(data) - TAIL_BYTES) :]
+    at = max(tail.rfind(mark) for mark in (b"...", "…".encode()))
+    label = tokenise(tail[at + 3 :], tables, folded=folded) if at >= 0 else None
+    if not label or len(label) > len(trace):
+        return 0
+    weights = [token_weight(value) for value in trace]
+    before = len(trace) - len(label)
+    is_label = sum(weights[before:]) <= MORE_WEIGHT and sum(weights[:before]) >= LEAST_BEFORE
+    return len(label) if is_label else 0
+
+
 def tokenise(data: bytes, tables: Tables, *, folded: bool) -> list[Token] | None:
     """The tokens of one block, or None where the block is hard (see native/fold.h)."""
     if data.isascii():
