@@ -111,9 +111,9 @@ class Benchmark:
 
 
 def measure_dedup(benchmark: Benchmark, matcher: Dedup) -> Outcome:
-    """dedup's outcome; an extension names its original too."""
-    matcher.add(benchmark.texts)
-    verdicts = matcher.match(benchmark.cases)
+    """dedup's outcome, from the texts as they stand; an extension names its original too."""
+    matcher.add(benchmark.teasers.texts)
+    verdicts = matcher.match([case.text for case in benchmark.teasers.cases])
     return benchmark.outcome([[number] if number >= 0 else [] for _, number in verdicts])
 
 

@@ -8,7 +8,7 @@ shingles, verdicts or how a text is shown.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from dedup.kernel import unicode
 from dedup.kernel.unicode import CharClass
-from dedup.normalise import normalise
+from dedup.normalise import left_markup, normalise
 
 _FOLLOWS = (CharClass.MARK, CharClass.COMPOSING_MARK, CharClass.INVISIBLE)
 """What belongs to the character before it."""
@@ -61,15 +61,30 @@ def split_words(text: str) -> Words:
     """
     tokens: list[str] = []
     spans: list[tuple[int, int]] = []
-    for token, span in _tokens(text, _Folded()):
+    plain, starts, ends = _without_markup(text)
+    for token, (start, end) in _tokens(plain, _Folded()):
         tokens.append(token)
-        spans.append(span)
+        spans.append((starts[start], ends[end - 1]))
     whole = normalise(text)
     if " ".join(tokens) == whole:
         return Words(text, tuple(tokens), tuple(spans))
     return Words(
         whole, tuple(whole.split()), tuple(match.span() for match in re.finditer("[^ ]+", whole))
     )
+
+
+def _without_markup(text: str) -> tuple[str, Sequence[int], Sequence[int]]:
+    """The text without what was left of markup in it, and where each of its characters stands."""
+    parts: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    at = 0
+    for start, end, stands in [*left_markup(text), (len(text), len(text), "")]:
+        parts += [text[at:start], stands]
+        starts += [*range(at, start), *[start] * len(stands)]
+        ends += [*range(at + 1, start + 1), *[end] * len(stands)]
+        at = end
+    return "".join(parts), starts, ends
 
 
 class _Folded(dict[str, str]):

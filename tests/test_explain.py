@@ -240,6 +240,8 @@ def test_words_make_up_the_normalised_text(text: str) -> None:
         ("日本語の か\u3099", ["日", "本", "語", "の", "か\u3099"]),
         ("ᄒ\u1161\u11ab jamo", ["ᄒ\u1161\u11ab", "jamo"]),
         ("co\u00adoper\u200bation", ["co\u00adoper\u200bation"]),
+        ("<b>Caf&eacute;</b>&nbsp;bar", ["Caf&eacute;", "bar"]),
+        ("W<i>o</i>rd &frac12;", ["W<i>o</i>rd", "&frac12;", "&frac12;"]),
     ],
 )
 def test_words_stand_as_written(text: str, parts: list[str]) -> None:

@@ -43,10 +43,17 @@ teasers = st.lists(
     max_size=24,
 ).map("".join)
 
+left_markup = st.lists(
+    st.sampled_from(
+        ["&", "#", "amp", "a", "1", ";", "<", "/", "b", ">", " ", "x" * 28, "y" * 509, "é"]
+    ),
+    max_size=8,
+).map("".join)
+
 any_bytes = st.lists(
     st.one_of(
         texts().map(lambda t: t.encode("utf-8", "surrogatepass")),
-        teasers.map(str.encode),
+        (teasers | left_markup).map(str.encode),
         st.binary(max_size=80),
     ),
     max_size=8,
@@ -166,7 +173,7 @@ def test_verdicts_through_both(traces: list[list[int]], threshold: float) -> Non
     for at in np.flatnonzero((kinds >= 4) & (containment < 0.8)).tolist():
         pair = traces[own[at]], traces[other[at]]
         text, whole = pair if kinds[at] == VerdictKind.EXCERPT else pair[::-1]
-        assert any(text[label:] == whole[: len(text) - label] for label in range(4))
+        assert any(text[label:] == whole[: len(text) - label] for label in range(6))
     assert (similarity[kinds == 1] == 0).all()
 
 
@@ -294,14 +301,15 @@ def test_judge_by_hand() -> None:
 
 
 def test_teasers_by_hand() -> None:
-    """A label of up to three words and the first five of a longer text: an excerpt, either way."""
+    """A label of some words and the first five or more of a longer text: an excerpt, either way."""
     whole = [*range(10, 30)]
-    for label in range(4):
-        teaser = [*range(40, 40 + label), *whole[:5]]
+    for label, common in ((0, 5), (1, 5), (2, 5), (3, 5), (4, 8), (5, 10)):
+        teaser = [*range(40, 40 + label), *whole[:common]]
         assert reference_judge(teaser, whole, threshold=0.5)[0] == VerdictKind.EXCERPT
         assert reference_judge(whole, teaser, threshold=0.5)[0] == VerdictKind.EXTENSION
     for other in (
-        [*range(40, 44), *whole[:5]],  # a longer label
+        [*range(40, 44), *whole[:7]],  # a longer label
+        [*range(40, 46), *whole[:12]],  # a label too long for any
         whole[:4],  # four words
         [*whole[:5], 40],  # something behind them
         [40, *whole[1:6]],  # not the first words

@@ -61,7 +61,7 @@ end
 -- A signature is a set of 256 bits, one for each pair of tokens by its hash, behind their number. So
 -- the bits that the shorter of two texts has and the longer lacks stand for at least so many pairs
 -- that are missing there.
-local LABEL_TOKENS = 3 -- as in the kernel: a teaser misses no more pairs than its label has tokens
+local LABEL_TOKENS = 5 -- as in the kernel: a teaser misses no more pairs than its label has tokens
 local SIGNATURE, bits_in = '<I2' .. rep('I2', 16), {[0] = 0}
 local function count_bits(word)
   local bits, rest = 0, word

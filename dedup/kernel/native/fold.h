@@ -3,8 +3,8 @@
  * In: UTF-8 (Python's, lone surrogates passed through; any other malformed byte counts as U+FFFD).
  * Out: a buffer in which SPACE separates tokens and UNSPACED stands before a character that is a token of
  * its own. Separators may repeat; tokens.h closes the gaps. What depends on neighbouring characters
- * (reordering or composition of marks) is not done here: the block is reported as hard, and the
- * caller folds it with the full normaliser first. The table is described in ../unicode.py.
+ * (reordering or composition of marks) is not done here, nor is left-over markup removed: the block is
+ * reported as hard, and the caller folds it with the full normaliser first. The table is described in ../unicode.py.
  */
 #ifndef DEDUP_FOLD_H
 #define DEDUP_FOLD_H
@@ -187,13 +187,32 @@ INLINE int fold_ascii_run(const u8 *p, size_t left, u8 *out) {
 #endif
 }
 
+/* Whether what may be an entity or a tag was left in a text ("&nbsp;", "</b>"): the block is hard then. */
+static int has_markup(const u8 *p, size_t n) {
+    enum { LONGEST_ENTITY = 32, LONGEST_TAG = 512 };
+    const u8 *end = p + n;
+    for (const u8 *at = p; (at = memchr(at, '&', (size_t)(end - at))) && ++at < end;) {
+        size_t left = (size_t)(end - at);
+        int begins = *at == '#' || fold_ascii(*at) >= 'a';
+        if (begins && memchr(at, ';', left < LONGEST_ENTITY ? left : LONGEST_ENTITY)) return 1;
+    }
+    for (const u8 *at = p; (at = memchr(at, '<', (size_t)(end - at))) && ++at < end;) {
+        size_t left = (size_t)(end - at);
+        int begins = *at == '/' || fold_ascii(*at) >= 'a';
+        if (begins && memchr(at, '>', left < LONGEST_TAG ? left : LONGEST_TAG)) return 1;
+    }
+    return 0;
+}
+
 /* Folds n bytes into out (room for FOLDED_RATIO * n + SLACK; out[-1] readable). `folded` says that
  * the text went through the full normaliser. Stops early where the block is hard. */
 static void fold_text(folding *f, const unicode_table *t, const u8 *p, size_t n, u8 *out, int folded) {
     const u8 *end = p + n;
     f->out = out;
     f->last = f->rank = 0;
-    f->composed = f->after_unspaced = f->unicode_digits = f->hard = 0;
+    f->composed = f->after_unspaced = f->unicode_digits = 0;
+    f->hard = !folded && has_markup(p, n);
+    if (UNLIKELY(f->hard)) return;
     while (p < end) {
         if (f->after_unspaced && *p < 0x80) {
             *f->out++ = SPACE;

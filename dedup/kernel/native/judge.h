@@ -170,15 +170,17 @@ INLINE int count_distinct(judge_scratch *j, const overlap *o, size_t *distinct) 
     return 1;
 }
 
-/* A teaser: but for a label of so many tokens before it, the text is how another begins. */
-enum { LABEL_TOKENS = 3 };
+/* A teaser: but for a label before it, the text is how another begins. A label has so many tokens; or
+ * more, where what follows is twice as long. */
+enum { LABEL_TOKENS = 3, LONG_LABEL_TOKENS = 5 };
 
 /* Tokens of `text` before what `whole` begins with, up to its end; -1: it is no teaser of it. The part in
  * common takes so many pairs of words, or as much of an unspaced script, and fewer than the whole's share. */
 static int label_before(const verdict_rule *rule, const u16 *text, size_t n, const u16 *whole, size_t others) {
     if (others < 2) return -1;
-    for (size_t label = 0; label <= LABEL_TOKENS && label + 1 < n; label++) {
+    for (size_t label = 0; label <= LONG_LABEL_TOKENS && label + 1 < n; label++) {
         size_t common = n - label;
+        if (label > LABEL_TOKENS && 2 * label > common) break;
         if (text[label] != whole[0] || common > others) continue;
         if ((double)(common - 1) >= rule->ratio * (double)(others - 1)) continue;
         if (memcmp(text + label, whole, common * sizeof(u16)) != 0) continue;

@@ -21,8 +21,9 @@ PRIME = 0x9E3779B1
 """XXH32's first prime: spreads shingles over the bits of a signature."""
 
 
-LABEL_TOKENS = 3
-"""A teaser: but for a label of so many tokens before it, the text is how another begins."""
+LABEL_TOKENS, LONG_LABEL_TOKENS = 3, 5
+"""A teaser: but for a label before it, the text is how another begins. A label has so many tokens;
+or more, where what follows is twice as long."""
 
 
 class Verdict(NamedTuple):
@@ -136,10 +137,11 @@ def label_before(rule: Rule, text: Sequence[int], whole: Sequence[int]) -> int |
     The part in common goes to the teaser's end. It takes so many pairs of words, or as much of an
     unspaced script, and fewer than the whole's share.
     """
-    for label in range(min(LABEL_TOKENS, len(text) - 2) + 1):
+    for label in range(min(LONG_LABEL_TOKENS, len(text) - 2) + 1):
         common = text[label:]
         if (
-            len(common) <= len(whole)
+            (label <= LABEL_TOKENS or 2 * label <= len(common))
+            and len(common) <= len(whole)
             and common == whole[: len(common)]
             and len(common) - 1 < rule.ratio * (len(whole) - 1)
             and sum(map(token_weight, common)) >= WORD_WEIGHT * (rule.few_shingles + 1)

@@ -33,6 +33,7 @@ WORD_WEIGHT, UNSPACED_WEIGHT = 8, 5
 TOKEN_KEY_LOW, TOKEN_KEY_HIGH = 0xE7037ED1A0B428DB, 0x8EBC6AF09C88C6E3
 MASK64 = (1 << 64) - 1
 
+_MARKUP = re.compile(rb"&[#A-Za-z][^;]{0,30};|<[/A-Za-z][^>]{0,510}>", re.DOTALL)
 _ASCII_TOKEN = re.compile(rb"[0-9a-z]+")
 _ASCII_DIGIT = re.compile(rb"[0-9]")
 
@@ -181,6 +182,8 @@ def label_behind(data: bytes, tables: Tables, trace: list[int], *, folded: bool)
 
 def tokenise(data: bytes, tables: Tables, *, folded: bool) -> list[Token] | None:
     """The tokens of one block, or None where the block is hard (see native/fold.h)."""
+    if not folded and _MARKUP.search(data):
+        return None
     if data.isascii():
         found = _ASCII_TOKEN.findall(data.lower())
         return [Token(text, False, bool(_ASCII_DIGIT.search(text))) for text in found]
