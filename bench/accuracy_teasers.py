@@ -118,7 +118,11 @@ def measure_dedup(benchmark: Benchmark, matcher: Dedup) -> Outcome:
 
 
 def measure_peer(benchmark: Benchmark, name: str, peer: Peer) -> dict[str, Any]:
-    """A peer as documented, and at the setting of its sweep that has the best F1 overall."""
+    """A peer as documented, at the setting of its sweep with the best F1 overall, and by row.
+
+    `best` is one setting for all rows, as a user has one; `by_row` has for each row the F1 of the
+    setting that is best for that row.
+    """
     documented, _ = _scored(benchmark, peer.documented)
     threshold = documented.threshold
     result: dict[str, Any] = {
@@ -127,6 +131,7 @@ def measure_peer(benchmark: Benchmark, name: str, peer: Peer) -> dict[str, Any]:
     }
     best: tuple[float, str, Outcome] | None = None
     tried: dict[str, float] = {}
+    by_row: dict[str, float] = {}
     for setting in peer.sweep:
         progress(f"{name}, {setting.label}")
         run, _ = _scored(benchmark, setting)
@@ -135,12 +140,14 @@ def measure_peer(benchmark: Benchmark, name: str, peer: Peer) -> dict[str, Any]:
                 f"{setting.label}, from {at:g}" if len(setting.thresholds) > 1 else setting.label
             )
             outcome = _cut(benchmark, run.scored, at)
-            tried[label] = benchmark.overall(outcome)
+            f1 = benchmark.rows(outcome)["f1"]
+            by_row = {row: max(value, by_row.get(row, 0.0)) for row, value in f1.items()}
+            tried[label] = f1[ALL]
             if best is None or tried[label] > best[0]:
                 best = tried[label], label, outcome
     assert best
     result["best"] = {"setting": best[1]} | benchmark.rows(best[2])
-    result["tried"] = tried
+    result["tried"], result["by_row"] = tried, by_row
     return result
 
 

@@ -62,6 +62,7 @@ def explain(block: str, original: str, *, settings: Settings | None = None) -> E
     padded, its_padded = (shingles([PAD_START, *trace, PAD_END]) for trace in (mine, its))
     keys, its_keys = (sketches.keys[slice(*span)] for span in sketches.key_spans)
     shorter, longer = sorted((len(pairs), len(its_pairs)))
+    size_ratio = shorter / longer if longer else 1.0
     inside = len(pairs & its_pairs)
     limits = Limits(*rule_of(settings).tolist())
     few = similarity >= limits.few_similarity
@@ -79,7 +80,7 @@ def explain(block: str, original: str, *, settings: Settings | None = None) -> E
         _at_least("shared pairs", inside, limits.few_shingles if few else limits.shingles),
         Check(
             "size ratio",
-            shorter / longer if longer else 1.0,
+            size_ratio,
             "<",
             settings.excerpt_ratio,
             shorter < settings.excerpt_ratio * longer,
@@ -106,7 +107,7 @@ def explain(block: str, original: str, *, settings: Settings | None = None) -> E
         inside_pairs=inside,
         beginning=beginning,
         shared_keys=shared_keys,
-        size_ratio=checks[-1].value,
+        size_ratio=size_ratio,
         checks=checks,
         matched=matched,
         matched_span=_span(its_words, matched),

@@ -123,6 +123,9 @@ def test_numbers_lead_to_the_verdict(pair: tuple[str, str], threshold: float) ->
     assert found.reason.startswith(f"{found.verdict}: ")
     assert found.similarity == found.shared_pairs / found.all_pairs
     shorter = min(found.block.pairs, found.original.pairs)
+    longer = max(found.block.pairs, found.original.pairs)
+    assert found.size_ratio == (shorter / longer if longer else 1)
+    assert (found.beginning > 0) == found.checks[-1].holds
     if shorter:
         assert found.containment == found.inside_pairs / shorter
 

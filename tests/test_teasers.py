@@ -49,6 +49,15 @@ def test_is_the_same_in_every_run(made: teasers.Teasers) -> None:
     assert teasers.make_teasers(NOWHERE, a_class=6, others=60, seed=1).cases != made.cases
 
 
+def test_halves_have_nothing_in_common(made: teasers.Teasers) -> None:
+    """No block that settings are chosen on is one that figures are reported on."""
+    others = teasers.make_teasers(NOWHERE, a_class=6, others=60, half=teasers.CHOSEN_ON)
+    templates = 12 * 10  # rows of tables, from the same templates
+    mine, its = ({*some.texts[:-templates]} for some in (made, others))
+    assert mine
+    assert mine.isdisjoint(its)
+
+
 def test_blocks_of_the_index_are_unlike(made: teasers.Teasers) -> None:
     """No two blocks that cases are made from are like one another: there is one right answer."""
     texts = [normalise(text) for text in made.texts[:90]]

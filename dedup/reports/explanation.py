@@ -47,6 +47,7 @@ NUMBERS = (
     "shared_pairs",
     "all_pairs",
     "inside_pairs",
+    "beginning",
     "shared_keys",
     "size_ratio",
 )

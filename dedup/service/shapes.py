@@ -263,6 +263,7 @@ class ExplainOut(Struct):
     shared_pairs: Count
     all_pairs: Count
     inside_pairs: Count
+    beginning: Count
     shared_keys: Count
     size_ratio: Share
     checks: list[dict[str, Any]]
