@@ -90,10 +90,10 @@ def measure_dedup(
 
 
 def _is_excerpt(text: str, original: str, rule: Settings) -> bool:
-    """Whether the original contains the text, or begins with it but for a label of three words."""
+    """Whether the original contains the text, or begins with it but for a label."""
     words = rule.excerpt_shingles // 2 + 1
     contained = containment(text, original) >= rule.excerpt_containment
-    return contained or is_beginning(text, original, 3, words)
+    return contained or is_beginning(text, original, words)
 
 
 def _share(true: npt.NDArray[np.bool_]) -> float | None:

@@ -43,14 +43,17 @@ def containment(first: str, second: str) -> float:
     return len(a & b) / min(len(a), len(b)) if a and b else 0.0
 
 
-def is_beginning(text: str, whole: str, label: int, at_least: int) -> bool:
-    """Whether a text is how a longer one begins, but for a label of so many words before it."""
+def is_beginning(text: str, whole: str, at_least: int) -> bool:
+    """Whether a longer text begins with one of so many words, but for a label before it.
+
+    A label has up to three words, or up to five where what follows is twice as long.
+    """
     words = text.split(" ")
     return any(
-        len(words) - before >= at_least
+        len(words) - before >= max(at_least, 2 * before if before > 3 else 0)
         and f"{whole} ".startswith(" ".join([*words[before:], ""]))
         and len(words) - before < whole.count(" ") + 1
-        for before in range(label + 1)
+        for before in range(6)
     )
 
 

@@ -78,9 +78,9 @@ class Repeat:
 
     Attributes:
         kind: `"exact"`: equal normalised texts; `"near"`: similarity at or above the threshold;
-            `"excerpt"`: contained in a longer original, or its beginning (but for a label of up to
-            three words before it); `"extension"`: it contains an earlier, shorter original so
-            (reported, and not counted as a repeat).
+            `"excerpt"`: contained in a longer original, or its beginning but for a short label
+            before it; `"extension"`: so it contains an earlier, shorter original (reported, and not
+            counted as a repeat).
         similarity: Jaccard similarity of the padded 2-shingles, 0 to 1; computed, where `verified`.
         containment: share of the shorter block's 2-shingles found in the longer, 0 to 1; where not
             `verified`, at least so much.

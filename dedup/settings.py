@@ -34,7 +34,8 @@ class Settings:
         min_words: blocks with fewer tokens are not judged (1 or more).
         excerpt_containment: a block is an `excerpt` of a longer original when at least this share
             of its word 2-shingles stands there (over 0, up to 1), or when the original begins with
-            it, but for a label of up to three words before it.
+            it, but for a label before it: up to three words, or up to five where twice as many
+            follow.
         excerpt_shingles: 2-shingles that an excerpt and its original share at least (1 or more);
             half as many are enough where their similarity is a quarter, or for a beginning.
         excerpt_ratio: an excerpt has fewer 2-shingles than this share of the longer block's
