@@ -4,7 +4,8 @@
  * Out: a buffer in which SPACE separates tokens and UNSPACED stands before a character that is a token of
  * its own. Separators may repeat; tokens.h closes the gaps. What depends on neighbouring characters
  * (reordering or composition of marks) is not done here, nor is left-over markup removed: the block is
- * reported as hard, and the caller folds it with the full normaliser first. The table is described in ../unicode.py.
+ * reported as hard, and the caller folds it with the full normaliser first. The table is described in
+ * ../unicode.py.
  */
 #ifndef DEDUP_FOLD_H
 #define DEDUP_FOLD_H
