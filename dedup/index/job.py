@@ -66,7 +66,7 @@ class Job:
             self.batch,
             span,
             np.array(numbers, dtype=np.uint32),
-            np.unique(held & ~REPEAT_ENTRY),
+            np.unique(held[held >= REPEAT_ENTRY] & ~REPEAT_ENTRY),
             self.now,
             self.before,
             self.min_words,

@@ -92,7 +92,7 @@ class PageState:
         self.is_written = is_written
         self.owned_before = set(entries.owned) if is_known else set()
         self._repeated = entries.repeated if is_known else []
-        self.held = self.owned_before.union(self._repeated)
+        self.held = set(self._repeated)
         self.claimed: set[int] = set()
         self.counted: set[tuple[str, int]] = set()
 

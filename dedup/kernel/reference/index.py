@@ -92,7 +92,7 @@ def check_blocks(
             their MinHash values, for originals that have nothing else (k = 0: none has).
         page_bounds: int64[p + 1], where each page's blocks start and end.
         pages: uint32[p], the pages' numbers; a page that the index knows was withdrawn before.
-        held: uint32, ascending: the originals that the page (one alone) owned or repeated when it
+        held: uint32, ascending: the originals that the page (one alone) repeated when it
             was checked before. What a block repeats among these goes before what has come since.
         now: seconds since 1970.
         before: originals last seen earlier have expired, as if they were not there (0: none have).
