@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,8 @@ def crawl(pages: int = 60) -> list[Page | UnreadPage]:
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make batches of four pages, and start worker processes with the second."""
+    """Make batches of four pages; worker processes start with the second."""
     monkeypatch.setattr(judging, "BATCH_PAGES", 4)
-    monkeypatch.setattr(judging, "BATCHES_HERE", 1)
 
 
 def without_times(found: Findings) -> Any:
@@ -174,23 +174,13 @@ def test_reading_is_lazy() -> None:
             assert read <= told + 4 * (judging.AHEAD * 2 + 2 + 2)
 
 
-def workers() -> list[psutil.Process]:
-    """The worker processes: what the server that starts them has started, and runs."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):  # it may end while it is looked at
-            if process.ppid() != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
-
-
 def test_nothing_is_left_behind() -> None:
     """A run that is given up half-way ends its workers."""
     with Deduper() as deduper, closing(judge(deduper, iter(crawl(200)), jobs=2)) as run:
         for _ in zip(range(30), run, strict=False):
             pass
-        assert workers()
-    wait_until(lambda: not workers())
+        assert len(active_children()) == 2
+    assert not active_children()
 
 
 def test_worker_that_is_killed() -> None:
@@ -199,7 +189,7 @@ def test_worker_that_is_killed() -> None:
     def killing() -> Iterator[Page | UnreadPage]:
         for number, item in enumerate(crawl(400)):
             if number == 40:
-                for process in workers():
+                for process in active_children():
                     process.kill()
             yield item
 
@@ -219,11 +209,11 @@ def test_workers_end_with_a_run_that_is_killed(tmp_path: Path) -> None:
     )
     watched = psutil.Process(process.pid)
 
-    def all_of_them() -> list[psutil.Process]:
+    def both_workers() -> list[psutil.Process]:
         found = watched.children(recursive=True)
-        return found if len(found) >= 4 else []  # two workers, and the two that care for them
+        return found if len(found) == 2 else []
 
-    found = wait_until(all_of_them)
+    found = wait_until(both_workers)
     process.kill()
     process.communicate()
 

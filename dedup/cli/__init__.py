@@ -110,6 +110,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> NoReturn:
     """Run the process's command line and exit."""
+    # No matrix is multiplied here, and threads for that take a while to start.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(run())
 
 

@@ -134,9 +134,8 @@ def run(
     from dedup.cli import console  # noqa: PLC0415 - late, for a quick --help
     from dedup.cli.unique import UniqueTexts  # noqa: PLC0415
     from dedup.index import for_lookups  # noqa: PLC0415
-    from dedup.inputs import find  # noqa: PLC0415
+    from dedup.inputs import UnreadPage, find  # noqa: PLC0415
     from dedup.judging import cores, judge  # noqa: PLC0415
-    from dedup.model import Page  # noqa: PLC0415
     from dedup.reports import Result  # noqa: PLC0415
     from dedup.reports.baseline import Baseline  # noqa: PLC0415
 
@@ -179,15 +178,15 @@ def run(
         )
         stack.callback(progress.clear)
         with console.Interruption() as interruption, suppress(KeyboardInterrupt):
-            pages = progress.reading(interruption.ending(inputs))
+            items = progress.reading(interruption.ending(inputs.items()))
             for item, found in judge(
-                deduper, pages, jobs=jobs or cores(), wanted=wanted, look_only=look_only
+                deduper, items, jobs=jobs or cores(), wanted=wanted, look_only=look_only
             ):
                 if unique is not None and found.unique_text is not None:
                     unique.write(found.page, found.unique_text)
                 if known is not None:
                     found = known.without_known(found)  # noqa: PLW2901 - the rest is not told
-                result.add(found, item if isinstance(item, Page) else None)
+                result.add(found, None if isinstance(item, UnreadPage) else item)
                 reports.page(found)
                 progress.judged(found)
         result.interrupted = interruption.happened

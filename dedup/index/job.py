@@ -66,7 +66,8 @@ class Job:
             self.batch,
             span,
             np.array(numbers, dtype=np.uint32),
-            np.unique(held & ~REPEAT_ENTRY),
+            # Of a page that is new there are none, and np.unique takes a while to import.
+            np.unique(held & ~REPEAT_ENTRY) if len(held) else NOTHING_HELD,
             self.now,
             self.before,
             self.min_words,

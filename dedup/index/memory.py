@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from dedup import kernel
 from dedup.errors import SettingsError
-from dedup.index import Index
 from dedup.index.changes import (
     Change,
     Checked,
@@ -53,7 +52,6 @@ from dedup.index.tables import (
     Tables,
     units_of,
 )
-from dedup.index.threaded import ThreadedIndex
 from dedup.kernel.kinds import VerdictKind
 from dedup.minhash import band_keys
 from dedup.model import Original, PageEntry, PageList, Stats
@@ -65,8 +63,6 @@ WORTH_COMPACTING = 1 << 20
 """Dead units (8 MiB), or log entries, that are worth a pass over everything."""
 SWEEPS = 4
 """Passes over everything within `expire_after`: what has expired takes room for a quarter more."""
-AT_ONCE = 256
-"""Blocks that are judged without going to a thread: half a millisecond."""
 UNKNOWN_PAGE = 0xFFFFFFFE
 """The page number of a lookup under an id that the index does not know."""
 CHUNK = 1 << 13
@@ -469,44 +465,6 @@ class MemoryIndex:
         used = int(tables.state[USED_UNITS])
         del marks
         tables.arena.resize(used + used // 16 + FIRST_UNITS, refcheck=False)
-
-
-class AsyncMemoryIndex(ThreadedIndex):
-    """The index in this process, to be awaited: more than a little work runs in a thread."""
-
-    def __init__(self, url: str, namespace: str, settings: Settings) -> None:
-        refuse_name(url)
-        self._index = MemoryIndex(url, namespace, settings)
-        super().__init__(lambda: self._index)
-
-    async def check(
-        self, sketches: Sketches, pages: Sequence[str], bounds: npt.NDArray[np.int64], now: int
-    ) -> Verdicts:
-        """See `Index.check`."""
-        if self._is_moment(sketches):
-            return self._index.check(sketches, pages, bounds, now)
-        return await super().check(sketches, pages, bounds, now)
-
-    async def lookup(
-        self,
-        sketches: Sketches,
-        pages: Sequence[str],
-        bounds: npt.NDArray[np.int64],
-        now: int,
-        settings: Settings,
-    ) -> Verdicts:
-        """See `Index.lookup`."""
-        if self._is_moment(sketches):
-            return self._index.lookup(sketches, pages, bounds, now, settings)
-        return await super().lookup(sketches, pages, bounds, now, settings)
-
-    async def _opened(self) -> Index:
-        """The index, which is there from the beginning."""
-        return self._index
-
-    def _is_moment(self, sketches: Sketches) -> bool:
-        """Whether a batch is too small for a thread, and the index has time for it."""
-        return len(sketches) <= AT_ONCE and not self._index.is_busy
 
 
 def refuse_name(url: str) -> None:

@@ -16,7 +16,6 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote
@@ -31,7 +30,6 @@ from dedup.index.memory import MemoryIndex
 from dedup.index.sqlite_file import IndexFile, Log
 from dedup.index.sqlite_lock import LockedError, WriterLock
 from dedup.index.sqlite_rows import LONGEST_HEAD, change_of, row_of, tags_in
-from dedup.index.threaded import ThreadedIndex
 from dedup.model import Original, PageEntry, PageList, Stats
 from dedup.settings import Settings
 from dedup.sketch import Sketches
@@ -290,14 +288,6 @@ class SqliteIndex:
         """Replace the log by what makes the index as it is."""
         file.replace(self._log, map(row_of, memory.kept()))
         memory.journal = []
-
-
-class AsyncSqliteIndex(ThreadedIndex):
-    """The index in a SQLite file, to be awaited."""
-
-    def __init__(self, url: str, namespace: str, settings: Settings) -> None:
-        place_of(url)
-        super().__init__(partial(SqliteIndex, url, namespace, settings))
 
 
 def _let_go(file: IndexFile, writer: WriterLock | None, process: int) -> None:

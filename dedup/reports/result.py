@@ -20,6 +20,7 @@ from typing import Any, Self
 import numpy as np
 
 from dedup.findings import EVERYTHING, Finding, Findings, PackedTexts, Wanted
+from dedup.inputs import PageFile
 from dedup.model import Kind, Page
 from dedup.reports.at_hand import PagesAtHand
 from dedup.reports.model import (
@@ -98,7 +99,7 @@ class Result:
         """Let go of the database; nothing may be asked afterwards."""
         self._database.close()
 
-    def add(self, found: Findings, page: Page | None = None) -> None:
+    def add(self, found: Findings, page: Page | PageFile | None = None) -> None:
         """Take what was found on one more page.
 
         Args:
