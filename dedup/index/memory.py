@@ -483,8 +483,8 @@ def _is_added(entries: npt.NDArray[np.uint32], first_free: int) -> npt.NDArray[n
     Ids ascend, so one that was met before is a page's own that was recognised.
     """
     own = np.where(entries < REPEAT_ENTRY, entries, 0)
-    highest = np.maximum.accumulate(np.append(np.uint32(first_free - 1), own))
-    added: npt.NDArray[np.bool_] = own > highest[:-1]
+    added: npt.NDArray[np.bool_] = own >= first_free
+    added[1:] &= own[1:] > np.maximum.accumulate(own)[:-1]
     return added
 
 
