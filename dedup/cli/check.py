@@ -22,6 +22,7 @@ from dedup.cli.options import (
     with_options,
 )
 from dedup.cli.report_options import REPORT_OPTIONS, Choices, Reports
+from dedup.cli.values import MEGABYTES
 
 if TYPE_CHECKING:
     from dedup import Deduper
@@ -58,7 +59,7 @@ OPTIONS = (
     click.option("--stdin-name", default="-", metavar="NAME", help="Page id for standard input."),
     click.option(
         "--max-page-mb",
-        type=click.FloatRange(min=0, min_open=True),
+        type=MEGABYTES,
         default=256,
         show_default=True,
         help="Do not read larger pages (unpacked size).",

@@ -14,6 +14,7 @@ import click
 
 from dedup.cli.command import SettingsCommand
 from dedup.cli.options import INDEX_OPTIONS, duration, with_options
+from dedup.cli.values import MEGABYTES
 
 LIBRARIES = ("msgspec", "prometheus_client", "starlette", "uvicorn")
 
@@ -106,7 +107,7 @@ LIMITS = (
     ),
     click.option(
         "--max-page-mb",
-        type=click.FloatRange(min=0, min_open=True),
+        type=MEGABYTES,
         default=8,
         show_default=True,
         help="Millions of characters of a page.",

@@ -144,7 +144,7 @@ def _unpacker(number: int) -> Callable[[bytes, int, bool], bytes]:
     def unpack(body: bytes, limit: int, cut: bool) -> bytes:  # noqa: FBT001
         if not body.startswith(codec.magics):
             return body  # stored decoded
-        member = codec.member()
+        member = codec.members()()
         parts: list[bytes] = []
         size = 0
         try:
