@@ -18,6 +18,7 @@ from dedup.cli.gates import GATE_OPTIONS, Gate, conclude
 from dedup.cli.input_options import INPUT_OPTIONS, reading_options
 from dedup.cli.options import (
     INDEX_OPTIONS,
+    KEEP_OPTION,
     duration,
     with_options,
 )
@@ -87,7 +88,7 @@ EXPIRE_OPTION = click.option(
 
 
 @click.command(cls=SettingsCommand, epilog=EPILOG)
-@with_options(*OPTIONS, EXPIRE_OPTION)
+@with_options(*OPTIONS, KEEP_OPTION, EXPIRE_OPTION)
 def check(**options: Any) -> int:
     """Find repeated blocks in pages, and remember them.
 
@@ -125,6 +126,7 @@ def run(
     jobs: int,
     quiet: bool,
     look_only: bool,
+    keep: str | None = None,
     expire_after: float | None = None,
     **more_options: Any,
 ) -> int:
@@ -165,6 +167,7 @@ def run(
                 namespace,
                 threshold=threshold,
                 min_words=min_words,
+                keep=keep,
                 expire_after=expire_after,
             )
         )

@@ -219,7 +219,7 @@ _MEMORY = Store(
     "MemoryIndex",
     "dedup.index.threaded:AsyncMemoryIndex",
     families=("bottom", "banded"),
-    keeps=("traces",),
+    keeps=("traces", "text"),
 )
 _REDIS = Store(
     "dedup.index.redis",
@@ -234,7 +234,7 @@ _SQLITE = Store(
     "SqliteIndex",
     "dedup.index.threaded:AsyncSqliteIndex",
     families=("bottom", "banded"),
-    keeps=("traces",),
+    keeps=("traces", "text"),
 )
 
 STORES: dict[str, Store] = {
@@ -340,7 +340,7 @@ def _store_for(url: str, settings: Settings) -> tuple[Store, str]:
     if settings.keep not in store.keeps:
         raise SettingsError(
             f"index {scheme_and_hosts(url)!r}: keep={settings.keep!r} is for an index in "
-            "Redis: this one keeps traces"
+            "Redis: this one keeps traces, or with keep='text' texts, too"
         )
     return store, url
 

@@ -129,7 +129,7 @@ def added_originals(sketches: Sketches, rows: npt.NDArray[np.intp]) -> Originals
     tags[firsts] = prints[:, 1]
     tags[tags == 0] = 1
     return Originals(
-        prints[:, 0],
+        prints[:, 0].copy(),
         lengths.astype(np.uint32),
         gather(sketches.traces, spans[:, 0], lengths),
         (counts + 1).astype(np.uint8),
@@ -150,12 +150,17 @@ def added_values(values: npt.NDArray[np.uint32], keys: npt.NDArray[np.uint64]) -
     )
 
 
+def body_lengths(tokens: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+    """16-bit values of each body."""
+    return (tokens & ~VALUES_FLAG).astype(np.int64)
+
+
 def slice_originals(originals: Originals, first: int, last: int) -> Originals:
     """Some of the originals in a row."""
     if (first, last) == (0, len(originals.tokens)):
         return originals
     fingerprints, tokens, bodies, tag_counts, tags = originals
-    lengths = np.append(0, np.cumsum((tokens[:last] & ~VALUES_FLAG).astype(np.int64)))
+    lengths = np.append(0, np.cumsum(body_lengths(tokens[:last])))
     postings = np.append(0, np.cumsum(tag_counts[:last].astype(np.int64)))
     return Originals(
         fingerprints[first:last],
