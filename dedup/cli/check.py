@@ -71,7 +71,7 @@ OPTIONS = (
         type=click.IntRange(min=0),
         default=0,
         show_default="all cores",
-        help="Workers that split and sketch; results do not depend on it.",
+        help="Workers that read, split and sketch; results do not depend on it.",
     ),
     click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings."),
 )
