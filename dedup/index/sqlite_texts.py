@@ -7,6 +7,7 @@ Knows nothing of what is in a value.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -45,6 +46,7 @@ class FileTexts:
         self._connection = connection
         self._translated = translated
         self._first = namespace << SHIFT
+        self._process = os.getpid()
         self._changed: dict[int, bytes | None] = {}
         self._cleared = False
         self._newest = None if follows else self._stamp()
@@ -53,6 +55,8 @@ class FileTexts:
         """See `TextStore`."""
         if number in self._changed or self._cleared:
             return self._changed.get(number)
+        if os.getpid() != self._process:
+            return None  # SQLite forbids to use what a parent has opened
         query = "SELECT stamp, data FROM texts WHERE id = ?"
         stamp, data = self._connection.execute(query, (self._first + number,)).fetchone() or (
             0,

@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from dedup.index import Index
 from dedup.index.memory import MemoryIndex, refuse_name
-from dedup.index.sqlite import SqliteIndex, place_of
 from dedup.model import Original, PageEntry, PageList, Stats
 from dedup.settings import Settings
 from dedup.sketch import Sketches
@@ -150,5 +149,8 @@ class AsyncSqliteIndex(ThreadedIndex):
     """The index in a SQLite file, to be awaited."""
 
     def __init__(self, url: str, namespace: str, settings: Settings) -> None:
+        # Late: it needs locks that not every system has.
+        from dedup.index.sqlite import SqliteIndex, place_of  # noqa: PLC0415
+
         place_of(url)
         super().__init__(partial(SqliteIndex, url, namespace, settings))
