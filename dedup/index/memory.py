@@ -148,9 +148,7 @@ class MemoryIndex:
                 job.run(self._tables, overlay, at, [number])
                 names[number] = page
             names |= self._name_pages(job, beside=names)
-            texts = {}
-            if self.texts is not None:
-                texts = found_texts(self.texts, job, sketches, numbers)
+            texts = found_texts(self.texts, job, sketches, numbers)
         return job.verdicts(names, texts)
 
     def add_minhashes(

@@ -81,10 +81,12 @@ def take_texts(
 
 
 def found_texts(
-    store: TextStore, job: Job, sketches: Sketches, numbers: Sequence[int]
+    store: TextStore | None, job: Job, sketches: Sketches, numbers: Sequence[int]
 ) -> dict[int, str]:
     """The texts of the originals that a lookup has found, by block (see `take_texts`)."""
-    texts = {}
+    texts: dict[int, str] = {}
+    if store is None:
+        return texts
     stored = cache(lambda number: unpack(store.get(number)))
     first_of = job.bounds.tolist()
     for block, owner, position in _found(job):
