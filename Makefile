@@ -37,8 +37,8 @@ check: $(VENV)/installed
 suite: $(VENV)/installed
 	./tests/install-browser.sh
 	$(BIN)/pytest -n 2
-	DEDUP_KERNEL=reference DEDUP_EXAMPLES=20 $(BIN)/pytest -n 2 $(BY_KERNEL)
-	DEDUP_KERNEL=native DEDUP_EXAMPLES=20 $(BIN)/pytest -n 2 $(BY_KERNEL)
+	DEDUP_KERNEL=reference DEDUP_TEST_EXAMPLES=20 $(BIN)/pytest -n 2 $(BY_KERNEL)
+	DEDUP_KERNEL=native DEDUP_TEST_EXAMPLES=20 $(BIN)/pytest -n 2 $(BY_KERNEL)
 
 # The wheel, installed alone where none of the development tools are; and without a compiler.
 wheel: $(VENV)/installed

@@ -87,6 +87,7 @@ class Findings:
         lines: int32[blocks], the 1-based lines on which its blocks start; empty where that was not
             looked up, since nothing was found on the page.
         unique_text: its text without these repeats, where that was asked for.
+        size: length of the whole page, decoded: of HTML, of its source.
     """
 
     page: str
@@ -99,6 +100,7 @@ class Findings:
     texts: PackedTexts = field(default_factory=PackedTexts)
     lines: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty(0, dtype=np.int32))
     unique_text: str | None = None
+    size: int = 0
 
     @property
     def site(self) -> str | None:
@@ -143,7 +145,7 @@ def findings_of(report: Report, wanted: Wanted = EVERYTHING) -> Findings:
     source = report.source
     if source is None or not len(source):
         kept = unique_text if wanted.unique_text else None
-        return Findings(report.page, characters=len(rest), unique_text=kept)
+        return Findings(report.page, size=report.characters, characters=len(rest), unique_text=kept)
     every = report.matches(report.repeat_positions)
     told = [match for match in every if match in wanted]
     extensions = report.matches(report.extension_positions)
@@ -161,6 +163,7 @@ def findings_of(report: Report, wanted: Wanted = EVERYTHING) -> Findings:
         texts=PackedTexts.of(texts),
         lines=np.array(lines, dtype=np.int32),
         unique_text=unique_text if wanted.unique_text else None,
+        size=report.characters,
     )
 
 

@@ -1,30 +1,26 @@
 """Many inputs to their findings, in order, on as many cores as there are.
 
-Workers split, sketch, and tell what was found; this process alone reads and decides, in the order
+Workers read files, split, sketch, and tell what was found; this process alone decides, in the order
 of the inputs, so what comes out does not depend on how many workers there are. A worker keeps the
 pages of a batch until their verdicts come, so that texts need not travel:
 
-    this process    read ───pages──▶                 decide ──verdicts──▶             ──▶ findings
-    a worker                split and sketch ─sketches──▶       tell what was found ──┘
+    this process    find ───inputs──▶                        decide ──verdicts──▶      ──▶ findings
+    a worker                 read, split, sketch ─sketches──▶          tell what was found ──┘
 
-One job is a thread of this process. Worker processes start once there is work for them. Knows
-nothing of files, reports or terminals.
+One job is a thread of this process. Worker processes start with the second batch. Knows nothing of
+folders, reports or terminals.
 """
 
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
+from concurrent.futures import Future
 from dataclasses import replace
-from multiprocessing.connection import wait
+from functools import partial
+from itertools import chain, count, islice
 from types import TracebackType
 from typing import NamedTuple, Self, TypeAlias
 
@@ -32,43 +28,67 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup.bands import Bands
-from dedup.detector import BATCH_PAGES, Batching, Deduper
+from dedup.detector import BATCH_CHARACTERS, BATCH_PAGES, Deduper
 from dedup.errors import DedupError
 from dedup.findings import EVERYTHING, Findings, Wanted, findings_of
-from dedup.inputs import UnreadPage
+from dedup.inputs import PageFile, UnreadPage
+from dedup.lanes import Lane, LostWorkerError, start_processes
 from dedup.model import Page
-from dedup.pages import PageBatch
+from dedup.pages import PageBatch, characters_of
 from dedup.settings import Settings
 from dedup.sketch import Sketches
 from dedup.verdict import Verdicts
 
-BATCHES_HERE = 3
-"""Batches (of about a million characters) before worker processes are worth their start."""
+AHEAD = 3
+"""Batches for each worker: one to work on, and others that wait, so that none is idle."""
 
-AHEAD = 2
-"""Batches that each worker has: one to work on, one that waits."""
+MOST_READ = 8 * BATCH_CHARACTERS
+"""Bytes and characters of files that are read at once. A batch holds far fewer, unless its files
+unpack to more than anybody expects: then it is judged piece by piece."""
+
+Input: TypeAlias = Page | PageFile | UnreadPage
 
 
 class Sketched(NamedTuple):
-    """What the decision about a batch needs: see `PageBatch`."""
+    """What the decision about a batch needs.
+
+    Attributes:
+        sketches: see `PageBatch`, as the others.
+        names: of its pages.
+        bounds: of each page's blocks.
+        taken: so many inputs; the rest of the batch is still to be split.
+    """
 
     sketches: Sketches
     names: Sequence[str]
     bounds: npt.NDArray[np.int64]
+    taken: int
 
 
 class Splitter:
-    """Splits and sketches batches, keeps them until their verdicts come, tells what was found."""
+    """A worker: splits and sketches batches, keeps them, tells what was found by their verdicts."""
 
     def __init__(self, settings: Settings, wanted: Wanted) -> None:
         self._bands: Bands | None = settings.bands
         self._keeps_text = settings.keep == "text"
         self._wanted = wanted
-        self._waiting: dict[int, PageBatch] = {}
+        self._waiting: dict[int, tuple[list[UnreadPage | bool], PageBatch]] = {}
 
-    def split(self, number: int, pages: Sequence[Page]) -> Sketched:
+    def split(self, number: int, items: Sequence[Input]) -> Sketched:
         """A batch to its sketches."""
-        batch = self._waiting[number] = PageBatch(pages, self._bands, places=True)
+        pages: list[Page] = []
+        outcomes: list[UnreadPage | bool] = []  # True: a page; False: nothing to tell of
+        size = 0
+        for item in items:
+            if size > MOST_READ:
+                break
+            read = next(item.read(), None) if isinstance(item, PageFile) else item
+            if isinstance(read, Page):
+                pages.append(read)
+                size += characters_of(read)
+            outcomes.append(read if isinstance(read, UnreadPage) else read is not None)
+        batch = PageBatch(pages, self._bands, places=True)
+        self._waiting[number] = outcomes, batch
         sketches = batch.sketches
         # Arrays have room to spare, and texts need not travel unless the index keeps them.
         used = int(sketches.trace_spans.max(initial=0)), int(sketches.key_spans.max(initial=0))
@@ -77,55 +97,34 @@ class Splitter:
         )
         if not self._keeps_text:
             trimmed = replace(trimmed, buffer=b"", text_bounds=None)
-        return Sketched(trimmed, batch.names, batch.bounds)
+        return Sketched(trimmed, batch.names, batch.bounds, len(outcomes))
 
-    def find(self, number: int, verdicts: Verdicts) -> list[Findings]:
-        """What was found on each page of a batch, from its verdicts."""
-        batch = self._waiting.pop(number)
-        return [findings_of(report, self._wanted) for report in batch.reports(verdicts)]
-
-
-class _Here:
-    """A lane: one worker that is a thread of this process."""
-
-    def __init__(self, settings: Settings, wanted: Wanted) -> None:
-        self.executor: Executor = ThreadPoolExecutor(max_workers=1)
-        splitter = Splitter(settings, wanted)
-        self.split, self.find = splitter.split, splitter.find
-
-
-class _Elsewhere:
-    """A lane: one worker that is a process of its own, so a batch comes back to where it waits."""
-
-    def __init__(self, settings: Settings, wanted: Wanted) -> None:
-        methods = multiprocessing.get_all_start_methods()
-        context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-        context.set_forkserver_preload(["dedup.judging"])  # imported once for all workers
-        self.executor: Executor = ProcessPoolExecutor(
-            1, mp_context=context, initializer=_start, initargs=(settings, wanted)
-        )
-        self.split, self.find = _split, _find
-
-
-_Lane: TypeAlias = _Here | _Elsewhere
-_Item: TypeAlias = Page | UnreadPage
-_splitter: Splitter | None = None
-"""That of a worker process."""
+    def find(self, number: int, verdicts: Verdicts) -> list[Findings | None]:
+        """What was found on each input of a batch, from its verdicts; None: nothing to tell of."""
+        outcomes, batch = self._waiting.pop(number)
+        reports = batch.reports(verdicts)
+        found: list[Findings | None] = []
+        for outcome in outcomes:
+            if isinstance(outcome, UnreadPage):
+                found.append(Findings(outcome.page, str(outcome.error)))
+            else:
+                found.append(findings_of(next(reports), self._wanted) if outcome else None)
+        return found
 
 
 def judge(
     deduper: Deduper,
-    inputs: Iterable[Page | UnreadPage],
+    inputs: Iterable[Input],
     *,
     jobs: int = 1,
     wanted: Wanted = EVERYTHING,
     look_only: bool = False,
-) -> Generator[tuple[Page | UnreadPage, Findings]]:
+) -> Generator[tuple[Input, Findings]]:
     """Each input with what was found on it, in order; lazily, a few batches at a time.
 
     Args:
         deduper: decides.
-        inputs: the pages, and what could not be read in their places.
+        inputs: the pages, read or not, and what could not be read in their places.
         jobs: workers (1 or more).
         wanted: which repeats are told of.
         look_only: leave the index as it is: pages are compared with it, and each with itself.
@@ -133,17 +132,23 @@ def judge(
     Raises:
         DedupError: the index failed, or a worker ended.
     """
-    with _Flow(deduper, wanted, look_only=look_only) as flow:
+    batches = _batches(inputs)
+    # One batch alone is not worth a process.
+    first = list(islice(batches, 2)) if jobs > 1 else []
+    make = partial(_splitter, deduper.settings, wanted, alone=len(first) > 1)
+    try:
+        lanes = start_processes(make, jobs) if len(first) > 1 else [Lane(make)]
+    except OSError as error:
+        raise DedupError(
+            f"{jobs} worker processes cannot be started ({error.strerror}): use fewer --jobs"
+        ) from error
+    with _Flow(deduper, lanes, look_only=look_only) as flow:
         try:
-            for number, items in enumerate(_batches(inputs)):
-                if jobs > 1 and number == 1:
-                    flow.start_processes(jobs)
-                if jobs > 1 and number == BATCHES_HERE:
-                    flow.use_processes()
-                flow.split(number, items)
+            for items in chain(first, batches):
+                flow.split(items)
                 yield from flow.told()
             yield from flow.rest()
-        except BrokenProcessPool as error:
+        except LostWorkerError as error:
             raise DedupError(
                 "a worker process was ended from outside (out of memory?): run again with fewer"
                 " --jobs; what the index took before stays there"
@@ -151,18 +156,17 @@ def judge(
 
 
 class _Flow:
-    """Batches on their way through the lanes. Each stage takes them in order."""
+    """Batches on their way through the lanes. Decisions, and what is told, are in their order."""
 
-    def __init__(self, deduper: Deduper, wanted: Wanted, *, look_only: bool) -> None:
+    def __init__(
+        self, deduper: Deduper, lanes: Sequence[Lane[Splitter]], *, look_only: bool
+    ) -> None:
         self._deduper = deduper
-        self._wanted = wanted
+        self._lanes = lanes
         self._look_only = look_only
-        self._stack = ExitStack()
-        self._split: deque[tuple[int, list[_Item], _Lane, Future[Sketched]]] = deque()
-        self._decided: deque[tuple[list[_Item], Future[list[Findings]]]] = deque()
-        self._lanes: list[_Lane] = [_Here(deduper.settings, wanted)]
-        self._started: list[_Elsewhere] = []
-        self._stack.enter_context(self._lanes[0].executor)
+        self._numbers = count()
+        self._split: deque[_Splitting] = deque()
+        self._decided: deque[tuple[Sequence[Input], Future[list[Findings | None]]]] = deque()
 
     def __enter__(self) -> Self:
         return self
@@ -173,37 +177,25 @@ class _Flow:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for lane in (*self._lanes, *self._started):
-            lane.executor.shutdown(wait=False, cancel_futures=True)
-        self._stack.__exit__(kind, error, trace)
+        for lane in self._lanes:
+            if kind is not None:
+                lane.kill()
+            lane.close()
 
-    def start_processes(self, jobs: int) -> None:
-        """Start so many worker processes: they import what they need while work goes on here."""
-        self._started = [_Elsewhere(self._deduper.settings, self._wanted) for _ in range(jobs)]
-        for lane in self._started:
-            self._stack.enter_context(lane.executor)
-            lane.executor.submit(os.getpid)
-
-    def use_processes(self) -> None:
-        """From here on, work is for them."""
-        self._lanes = [*self._started]
-
-    def split(self, number: int, items: list[_Item]) -> None:
+    def split(self, items: Sequence[Input]) -> None:
         """Begin with a batch, and decide about an earlier one where enough are under way."""
-        lane = self._lanes[number % len(self._lanes)]
-        pages = [item for item in items if isinstance(item, Page)]
-        future = lane.executor.submit(lane.split, number, pages)
-        self._split.append((number, items, lane, future))
+        lane = min(self._lanes, key=lambda lane: lane.waiting)
+        self._split.append(self._begin(lane, items))
         if len(self._split) >= AHEAD * len(self._lanes):
             self._decide()
 
-    def told(self) -> Iterator[tuple[_Item, Findings]]:
+    def told(self) -> Iterator[tuple[Input, Findings]]:
         """The findings that are there, and those that too many others wait behind."""
         most = len(self._lanes)
         while self._decided and (self._decided[0][1].done() or len(self._decided) > most):
             yield from self._tell()
 
-    def rest(self) -> Iterator[tuple[_Item, Findings]]:
+    def rest(self) -> Iterator[tuple[Input, Findings]]:
         """All other findings."""
         while self._split:
             self._decide()
@@ -211,19 +203,32 @@ class _Flow:
         while self._decided:
             yield from self._tell()
 
+    def _begin(self, lane: Lane[Splitter], items: Sequence[Input]) -> _Splitting:
+        number = next(self._numbers)
+        return _Splitting(number, items, lane, lane.submit(Splitter.split, number, items))
+
     def _decide(self) -> None:
         number, items, lane, future = self._split.popleft()
-        verdicts = self._deduper.verdicts(*future.result(), look_only=self._look_only)
-        self._decided.append((items, lane.executor.submit(lane.find, number, verdicts)))
+        sketches, names, bounds, taken = future.result()
+        if taken < len(items):
+            self._split.appendleft(self._begin(lane, items[taken:]))
+        verdicts = self._deduper.verdicts(sketches, names, bounds, look_only=self._look_only)
+        self._decided.append((items[:taken], lane.submit(Splitter.find, number, verdicts)))
 
-    def _tell(self) -> Iterator[tuple[_Item, Findings]]:
+    def _tell(self) -> Iterator[tuple[Input, Findings]]:
         items, future = self._decided.popleft()
-        found = iter(future.result())
-        for item in items:
-            if isinstance(item, UnreadPage):
-                yield item, Findings(item.page, str(item.error))
-            else:
-                yield item, next(found)
+        for item, found in zip(items, future.result(), strict=True):
+            if found is not None:
+                yield item, found
+
+
+class _Splitting(NamedTuple):
+    """A batch that is being split."""
+
+    number: int
+    items: Sequence[Input]
+    lane: Lane[Splitter]
+    sketched: Future[Sketched]
 
 
 def cores() -> int:
@@ -233,48 +238,28 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def _batches(inputs: Iterable[_Item]) -> Iterator[list[_Item]]:
-    """The inputs in batches, unread ones in their places."""
-    batching = Batching(BATCH_PAGES)
-    items: list[_Item] = []
+def _batches(inputs: Iterable[Input]) -> Iterator[list[Input]]:
+    """The inputs in batches."""
+    items: list[Input] = []
+    size = 0
     for item in inputs:
         items.append(item)
-        is_full = isinstance(item, Page) and batching.add(item)
-        if is_full or len(items) >= 2 * BATCH_PAGES:
+        if isinstance(item, PageFile):
+            size += item.characters
+        elif isinstance(item, Page):
+            size += characters_of(item)
+        if size >= BATCH_CHARACTERS or len(items) >= BATCH_PAGES:
             yield items
-            items = []
+            items, size = [], 0
     if items:
         yield items
 
 
-def _start(settings: Settings, wanted: Wanted) -> None:
-    """Begin a worker process."""
-    global _splitter  # noqa: PLW0603 - a worker process is one splitter
-    # Ctrl-C ends the inputs; workers finish what was read.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    # The trees of a batch are many objects and no rubbish until its end: to look for cycles among
-    # them again and again takes a tenth of the time.
-    gc.freeze()
-    gc.set_threshold(200_000, 20, 20)
-    _splitter = Splitter(settings, wanted)
-
-
-def _end_with_parent() -> None:
-    """Wait until the process that decides is gone, and end with it: it may have been killed."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-
-def _split(number: int, pages: Sequence[Page]) -> Sketched:
-    if _splitter is None:
-        raise RuntimeError("no splitter: the worker was not started")
-    return _splitter.split(number, pages)
-
-
-def _find(number: int, verdicts: Verdicts) -> list[Findings]:
-    if _splitter is None:
-        raise RuntimeError("no splitter: the worker was not started")
-    return _splitter.find(number, verdicts)
+def _splitter(settings: Settings, wanted: Wanted, *, alone: bool) -> Splitter:
+    """A worker, in the process where it is to work."""
+    if alone:
+        # The trees of a batch are many objects and no rubbish until its end: to look for cycles
+        # among them again and again takes a tenth of the time.
+        gc.freeze()
+        gc.set_threshold(200_000, 20, 20)
+    return Splitter(settings, wanted)

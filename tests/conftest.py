@@ -18,7 +18,7 @@ DATA = Path(__file__).resolve().parents[1] / ".." / "shared" / "data"
 settings.register_profile(
     "dedup",
     deadline=None,  # the first call of a kernel may be slow, and machines are shared
-    max_examples=int(os.environ.get("DEDUP_EXAMPLES", "60")),
+    max_examples=int(os.environ.get("DEDUP_TEST_EXAMPLES", "60")),
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("dedup")

@@ -461,6 +461,21 @@ def test_ctrl_c_with_workers() -> None:
     assert len(json.loads(Path("report.json").read_bytes())["pages"]) == 1200
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--max-page-mb", "inf"), ("--max-page-mb", "nan"), ("--min-similarity", "nan")],
+)
+def test_numbers_without_an_order(
+    option: str, value: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What Python takes for a number, and no size or share is, is refused by name."""
+    assert run(["check", "twice.txt", option, value]) == 2
+    said = capfd.readouterr().err
+    assert f"Invalid value for '{option}'" in said
+    assert value in said
+    assert said.count("\n") == 1
+
+
 @pytest.mark.parametrize("page_format", ["text", "json", "jsonl"])
 def test_any_text_on_any_stdout(page_format: str) -> None:
     """No encoding of stdout and no name of a file stops a report."""

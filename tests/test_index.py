@@ -631,3 +631,79 @@ def test_unknown_store() -> None:
         Deduper("postgres://x")
     with pytest.raises(SettingsError, match="use memory://"):
         Deduper("memory://somewhere")
+
+
+# ---- texts of originals --------------------------------------------------------------------------
+
+
+def original_texts(report: Report) -> list[str | None]:
+    """The texts of the originals that a report's repeats have."""
+    return [block.repeat.original.text for block in report.repeats if block.repeat]
+
+
+def test_texts_are_kept(open_deduper: Open) -> None:
+    """With keep="text" a repeat shows its original's text, as it was given."""
+    deduper = open_deduper(keep="text")
+    deduper.check(page_of(A, LONG), page="p")
+    odd = "lone \ud800 surrogates, and 港口 in a block of its own here"
+    report = deduper.check(page_of(A.upper(), LONG.replace("maker", "firm"), B, odd), page="q")
+    assert original_texts(report) == [A, LONG]
+    assert original_texts(deduper.lookup(page_of(B, odd, LONG.upper()))) == [B, odd, LONG]
+    known = deduper.page("q")
+    assert known
+    assert [block.original.text for block in known.blocks] == [A, LONG, B, odd]
+    assert {original.text for original in deduper.most_repeated()} == {A, LONG}
+
+
+def test_texts_of_one_batch(open_deduper: Open) -> None:
+    """Originals of the same page, of the same batch, and of a page that comes twice in it."""
+    deduper = open_deduper(keep="text")
+    pages = [
+        (page_of(A, A.upper()), "p"),
+        ("", "empty"),
+        (page_of(SHORT, A.lower(), B), "q"),
+        (page_of(LONG, SHORT, A), "p"),
+        (page_of(A_NEAR, B.upper(), LONG.upper()), "r"),
+    ]
+    reports = list(deduper.check_many(pages))
+    assert [original_texts(report) for report in reports] == [[A], [], [A], [], [A, B, LONG]]
+    assert original_texts(deduper.lookup(page_of(LONG, LONG.upper(), A_NEAR), page="new")) == [
+        *(LONG, LONG, A)
+    ]
+    looked = deduper.lookup(
+        page_of(SHORT, "Something that nobody else says, twice on a page.", "")
+        + "\n\nSomething that nobody else says, TWICE on a page.",
+        page="new",
+    )
+    assert original_texts(looked) == ["Something that nobody else says, twice on a page."]
+
+
+def test_texts_of_extensions(open_deduper: Open) -> None:
+    """The shorter original that a block contains is shown with its text, too."""
+    deduper = open_deduper(keep="text")
+    deduper.check(page_of(B, TEASER), page="p")
+    (block,) = deduper.check(page_of(LONG), page="q").extensions
+    assert block.extension
+    assert block.extension.original.text == TEASER
+
+
+def test_texts_go_with_their_originals(open_deduper: Open) -> None:
+    """A page that changes, or is forgotten, takes its texts along."""
+    deduper = open_deduper(keep="text")
+    deduper.check(page_of(A, B), page="p")
+    deduper.check(page_of(SHORT, B), page="p")
+    assert original_texts(deduper.lookup(page_of(A, B.upper()))) == [B]
+    assert deduper.forget("p")
+    assert original_texts(deduper.lookup(page_of(A, B))) == []
+    assert original_texts(deduper.check(page_of(B.upper(), B), page="q")) == [B.upper()]
+    deduper.clear()
+    assert deduper.page("q") is None
+    assert original_texts(deduper.check(page_of(B, B.lower()), page="p")) == [B]
+
+
+def test_what_cannot_be_kept() -> None:
+    """An index in this process says that it keeps traces, and texts; unknown words are refused."""
+    with pytest.raises(SettingsError, match="keep='keys' is for an index in Redis"):
+        Deduper(keep="keys")
+    with pytest.raises(SettingsError, match="keep='all': use one of traces, text, keys"):
+        Deduper(keep="all")

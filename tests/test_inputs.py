@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from dedup.errors import InputError
-from dedup.inputs import UnreadPage, check_inputs, find, format_of, is_own_report, walk
+from dedup.inputs import (
+    PageFile,
+    UnreadPage,
+    check_inputs,
+    find,
+    format_of,
+    is_own_report,
+    walk,
+)
 from dedup.model import Page
 
 
@@ -59,6 +67,25 @@ def test_folder_in_order_of_names() -> None:
         "crawl/deep/er/c.htm.gz",
         "crawl/z.xhtml",
     ]
+
+
+def test_files_that_are_one_page_can_be_read_by_others(crawl: Path) -> None:
+    """Page files come unread where that is asked for, and give the same when they are read."""
+    (crawl / "more.jsonl").write_text('{"text": "one"}\n{"text": "two"}\n')
+    (crawl / "cut.txt.gz").write_bytes(gzip.compress(b"a page that was cut off")[:-9])
+    (crawl / "report.txt").write_text("dedup: no repeats in 3 blocks\n")
+    inputs = find(["crawl"])
+    items = list(inputs.items())
+    assert [item.page for item in items if not isinstance(item, PageFile)] == [
+        "crawl/more.jsonl#1",
+        "crawl/more.jsonl#2",
+    ]
+    assert inputs.position == inputs.size
+    read = [
+        page for item in items for page in (item.read() if isinstance(item, PageFile) else (item,))
+    ]
+    assert list(map(repr, read)) == list(map(repr, find(["crawl"])))
+    assert len(read) == len(items) - 1  # a report of dedup's own is passed over
 
 
 @pytest.mark.usefixtures("crawl")

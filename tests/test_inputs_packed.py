@@ -29,6 +29,7 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
     ".xz": lambda content: lzma.compress(content, preset=0),
     ".zst": lambda content: zstd.compress(content, options=CHECKED),
 }
+ZSTD = codec_of(zstd.compress(b""), "")
 TEXT = b"".join(b"%d lines and %d bytes\n" % (n, n * n) for n in range(3000))
 
 
@@ -112,6 +113,57 @@ def test_disk_error_is_damage() -> None:
     stream = Unpacked(Broken(TEXT[:100]), b"before ", None, "f")
     assert read_up_to(stream, 1000) == b"before " + TEXT[:100]
     assert "'f' cannot be read to its end (input/output error)" in str(stream.damage)
+
+
+SAMPLES = [b"WARC/1.0\r\nContent-Type: text/html %d harbour quay" % n * 3 for n in range(300)]
+DICTIONARY = zstd.train_dict(SAMPLES, 4000)
+
+
+def dictionary_frame(content: bytes, number: int = 0xD) -> bytes:
+    """A frame that is skipped, with this in it."""
+    return bytes([0x50 + number]) + b"\x2a\x4d\x18" + len(content).to_bytes(4, "little") + content
+
+
+@pytest.mark.parametrize("first", [1, 6, 20, 5000])
+@pytest.mark.parametrize("packed", [False, True])
+def test_zstd_dictionary_at_the_beginning(packed: bool, first: int) -> None:  # noqa: FBT001
+    """Frames are unpacked with the dictionary that the first one has, itself packed or not."""
+    inner = DICTIONARY.dict_content
+    frames = [zstd.compress(sample, zstd_dict=DICTIONARY) for sample in SAMPLES]
+    content = dictionary_frame(zstd.compress(inner) if packed else inner) + b"".join(frames)
+    stream = Unpacked(io.BytesIO(content[first:]), content[:first], ZSTD, "f")
+    assert read_up_to(io.BufferedReader(stream, BUFFER), 1 << 30) == b"".join(SAMPLES)
+    assert stream.damage is None
+    content = content[:300]
+    cut = Unpacked(io.BytesIO(content[first:]), content[:first], ZSTD, "f")
+    assert read_up_to(io.BufferedReader(cut, BUFFER), 1 << 30) == b""
+    assert cut.damage is not None
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        (b"", "it needs a dictionary that is not at its beginning"),
+        (dictionary_frame(b"something else"), "it needs a dictionary that is not at its beginning"),
+        (dictionary_frame(DICTIONARY.dict_content, 3), "it needs a dictionary"),
+        (dictionary_frame(DICTIONARY.dict_content[:100]), "its dictionary is damaged"),
+        (dictionary_frame(zstd.compress(DICTIONARY.dict_content)[:-9]), "dictionary is damaged"),
+        (dictionary_frame(zstd.compress(bytes(1 << 25))), "its dictionary is damaged"),
+    ],
+)
+def test_zstd_dictionary_that_is_not_there(before: bytes, said: str) -> None:
+    """Without its dictionary, or with a damaged one, a stream is an error that says so."""
+    content, stream = unpack(before + zstd.compress(SAMPLES[0], zstd_dict=DICTIONARY))
+    assert content == b""
+    assert said in str(stream.damage)
+
+
+def test_zstd_frames_that_are_skipped() -> None:
+    """A first frame that is skipped and has no dictionary is passed over, however large it is."""
+    for size in (0, 100, 1 << 25):
+        content, stream = unpack(dictionary_frame(bytes(size)) + zstd.compress(TEXT))
+        assert content == TEXT
+        assert stream.damage is None
 
 
 @pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import gzip
 import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
+from functools import partial
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +23,9 @@ from servers import wait_until
 from dedup import Deduper, Page, judging
 from dedup.errors import DedupError, InputError
 from dedup.findings import Finding, Findings, PackedTexts, Wanted, findings_of
-from dedup.inputs import UnreadPage
-from dedup.judging import judge
+from dedup.inputs import PageFile, UnreadPage, find
+from dedup.judging import Input, judge
+from dedup.lanes import start_processes
 
 WORDS = [
     "harbour",
@@ -78,9 +84,8 @@ def crawl(pages: int = 60) -> list[Page | UnreadPage]:
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make batches of four pages, and start worker processes with the second."""
+    """Make batches of four pages; worker processes start with the second."""
     monkeypatch.setattr(judging, "BATCH_PAGES", 4)
-    monkeypatch.setattr(judging, "BATCHES_HERE", 1)
 
 
 def without_times(found: Findings) -> Any:
@@ -92,7 +97,7 @@ def without_times(found: Findings) -> Any:
     )
 
 
-def judged(inputs: list[Page | UnreadPage], **options: Any) -> list[Any]:
+def judged(inputs: Sequence[Input], **options: Any) -> list[Any]:
     """What is found with a new index."""
     with Deduper() as deduper:
         found = judge(deduper, iter(inputs), **options)
@@ -123,6 +128,56 @@ def test_everything_stands_in_its_place(jobs: int) -> None:
         assert found.page == item.page
         expected = str(item.error) if isinstance(item, UnreadPage) else None
         assert found.error == expected
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[PageFile]:
+    """Files with pages, one that is damaged, and one that is passed over."""
+    for number, item in enumerate(crawl()):
+        if isinstance(item, Page):
+            content = item.content.encode() if isinstance(item.content, str) else item.content
+            assert isinstance(content, bytes)
+            suffix = ".html.gz" if number % 2 else ".txt"
+            if number % 2:
+                content = gzip.compress(content)[: -9 if number == 7 else None]
+            (tmp_path / f"{number:02}{suffix}").write_bytes(content)
+    (tmp_path / "20-report.txt").write_text("dedup: no repeats in 3 blocks\n")
+    found = list(find([tmp_path]).items())
+    assert all(isinstance(item, PageFile) for item in found)
+    return found  # type: ignore[return-value]  # as was just asserted
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_files_are_read_by_workers(jobs: int, files: list[PageFile]) -> None:
+    """Files give what their pages give; what is passed over is not there, damage has its place."""
+    read = [page for file in files for page in file.read()]
+    found = judged(files, jobs=jobs)
+    assert found == judged(read)
+    assert len(found) == len(files) - 1
+    assert [item[1] for item in found if item[1]] == [
+        str(item.error) for item in read if isinstance(item, UnreadPage)
+    ]
+    assert "ends too early" in next(item[1] for item in found if item[1])
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_files_that_unpack_to_more(
+    jobs: int, files: list[PageFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch whose files are larger than anybody expected is judged piece by piece."""
+    usual = judged(files)
+    pieces = []
+
+    def verdicts(deduper: Deduper, *args: Any, **options: Any) -> Any:
+        pieces.append(len(args[1]))
+        return Deduper.verdicts(deduper, *args, **options)
+
+    monkeypatch.setattr(judging, "MOST_READ", 300)
+    with Deduper() as deduper:
+        monkeypatch.setattr(deduper, "verdicts", partial(verdicts, deduper))
+        found = judge(deduper, iter(files), jobs=jobs)
+        assert [without_times(item) for _, item in found] == usual
+    assert set(pieces) <= {0, 1}
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -174,23 +229,64 @@ def test_reading_is_lazy() -> None:
             assert read <= told + 4 * (judging.AHEAD * 2 + 2 + 2)
 
 
-def workers() -> list[psutil.Process]:
-    """The worker processes: what the server that starts them has started, and runs."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):  # it may end while it is looked at
-            if process.ppid() != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
-
-
 def test_nothing_is_left_behind() -> None:
     """A run that is given up half-way ends its workers."""
     with Deduper() as deduper, closing(judge(deduper, iter(crawl(200)), jobs=2)) as run:
         for _ in zip(range(30), run, strict=False):
             pass
-        assert workers()
-    wait_until(lambda: not workers())
+        assert len(active_children()) == 2
+    assert not active_children()
+
+
+def test_workers_beside_other_threads() -> None:
+    """Where other threads run, and no fork is safe, workers start afresh, and tell the same."""
+    inputs = crawl(20)
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    try:
+        assert judged(inputs, jobs=2) == judged(inputs)
+    finally:
+        done.set()
+        thread.join()
+
+
+class Divider:
+    """A worker."""
+
+    def divide(self, number: int) -> float:
+        """A task that may fail."""
+        return 1 / number
+
+
+def test_errors_of_workers_come_back() -> None:
+    """What a worker process raises is raised where its answer is awaited, and says where it was."""
+    (lane,) = start_processes(Divider, 1)
+    try:
+        assert lane.submit(Divider.divide, 4).result() == 0.25
+        with pytest.raises(ZeroDivisionError) as raised:
+            lane.submit(Divider.divide, 0).result()
+        assert "return 1 / number" in raised.value.__notes__[0]
+        assert lane.submit(Divider.divide, number=2).result() == 0.5
+    finally:
+        lane.close()
+
+
+def test_too_many_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system has no room for so many processes, the error says so, and none is left."""
+    real = os.fork
+    started: list[bool] = []
+
+    def fork() -> int:
+        if len(started) == 2:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        started.append(True)
+        return real()
+
+    monkeypatch.setattr(os, "fork", fork)
+    with Deduper() as deduper, pytest.raises(DedupError, match="use fewer --jobs"):
+        list(judge(deduper, iter(crawl()), jobs=3))
+    assert not active_children()
 
 
 def test_worker_that_is_killed() -> None:
@@ -199,7 +295,7 @@ def test_worker_that_is_killed() -> None:
     def killing() -> Iterator[Page | UnreadPage]:
         for number, item in enumerate(crawl(400)):
             if number == 40:
-                for process in workers():
+                for process in active_children():
                     process.kill()
             yield item
 
@@ -219,11 +315,11 @@ def test_workers_end_with_a_run_that_is_killed(tmp_path: Path) -> None:
     )
     watched = psutil.Process(process.pid)
 
-    def all_of_them() -> list[psutil.Process]:
+    def both_workers() -> list[psutil.Process]:
         found = watched.children(recursive=True)
-        return found if len(found) >= 4 else []  # two workers, and the two that care for them
+        return found if len(found) == 2 else []
 
-    found = wait_until(all_of_them)
+    found = wait_until(both_workers)
     process.kill()
     process.communicate()
 

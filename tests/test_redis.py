@@ -618,22 +618,6 @@ def test_a_cluster_from_any_of_its_nodes(redis_servers: Servers) -> None:
 # ---- what is kept --------------------------------------------------------------------------------
 
 
-def test_texts_are_kept(url: str) -> None:
-    """With keep="text" a repeat shows its original's text, as it was given."""
-    with Deduper(url, namespace=uuid.uuid4().hex, keep="text") as shared:
-        shared.check(f"{A}\n\n{LONG}", page="p")
-        report = shared.check(f"{A.upper()}\n\n{LONG.replace('maker', 'firm')}\n\n{B}", page="q")
-        assert [block.repeat.original.text for block in report.repeats] == [A, LONG]  # type: ignore[union-attr]
-        assert shared.lookup(B).repeats[0].repeat.original.text == B  # type: ignore[union-attr]
-        known = shared.page("q")
-        assert known
-        assert [block.original.text for block in known.blocks] == [A, LONG, B]
-        assert {original.text for original in shared.most_repeated()} == {A, LONG}
-        assert shared.forget("p")
-        assert not shared.lookup(A.replace("Monday", "Sunday"), threshold=0.99).repeats
-        shared.clear()
-
-
 def test_keys_alone(url: str) -> None:
     """With keep="keys" an index is leaner, finds exact and near repeats, and says it is unsure."""
     # Blocks of some length: what short ones save is within the error of the server's own estimate.
@@ -657,11 +641,3 @@ def test_keys_alone(url: str) -> None:
             assert not shared.lookup(LONG).repeats or keep == "keys"
             shared.clear()
     assert sizes["keys"] < 0.9 * sizes["traces"]
-
-
-def test_memory_keeps_traces() -> None:
-    """An index in memory says that it keeps traces only."""
-    with pytest.raises(SettingsError, match="keep='text' is for an index in Redis"):
-        Deduper(keep="text")
-    with pytest.raises(SettingsError, match="keep='all': use one of traces, text, keys"):
-        Deduper(keep="all")

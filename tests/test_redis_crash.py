@@ -8,9 +8,9 @@ are lost and commands are sent twice; and while the primary changes.
 
 Only the public API is used, nothing of how the index lies in Redis, and nothing depends on speed.
 
-`DEDUP_CRASH_BLOCKS` is how many blocks each of the eight processes checks. The full scale:
+`DEDUP_TEST_CRASH_BLOCKS` is how many blocks each of the eight processes checks. The full scale:
 
-    DEDUP_CRASH_BLOCKS=20000 pytest tests/test_redis_crash.py
+    DEDUP_TEST_CRASH_BLOCKS=20000 pytest tests/test_redis_crash.py
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from test_index import facts, jaccard
 
 from dedup import Deduper, IndexFailure, Report
 
-BLOCKS = int(os.environ.get("DEDUP_CRASH_BLOCKS", "300"))
+BLOCKS = int(os.environ.get("DEDUP_TEST_CRASH_BLOCKS", "300"))
 PROCESSES = 8
 PATIENCE = 60 + PROCESSES * BLOCKS / 200
 """Seconds after which a process is taken to hang: far more than a slow machine needs."""

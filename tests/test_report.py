@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,11 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dedup.findings import Finding, Findings, PackedTexts
-from dedup.inputs import is_own_report
+from dedup.inputs import PageFile, find, is_own_report
 from dedup.model import Kind, Page
 from dedup.reports import JsonLinesReport, JsonReport, Look, Result, TextReport
 from dedup.reports import at_hand as at_hand_module
 from dedup.reports.columns import cut, cut_start, printable, width
+from dedup.reports.json import dump, group_line, group_object
 from dedup.reports.model import Place
 
 NOW = 1795498200
@@ -226,6 +228,23 @@ def test_lines_of_pages_without_repeats(monkeypatch: pytest.MonkeyPatch) -> None
         assert next(result.groups()).original == Place("0.txt", 2, line)
 
 
+def test_lines_of_pages_in_files(tmp_path: Path) -> None:
+    """A page that is a file of its own is read again for its lines, while it is there."""
+    path = tmp_path / "0.txt"
+    bare = replace(page("0.txt", "One", "Two", TEASER), lines=np.empty(0, dtype=np.int32))
+    for content, line in ((f"One\n\nTwo\n\n{TEASER}\n", 5), ("One\n", None), (None, None)):
+        path.unlink(missing_ok=True)
+        path.write_text(content or "")
+        (file,) = find([path]).items()
+        assert isinstance(file, PageFile)
+        if content is None:
+            path.unlink()
+        result = Result()
+        result.add(bare, file)
+        result.add(page("late.txt", (TEASER, repeat("0.txt", 2))))
+        assert next(result.groups()).original == Place("0.txt", 2, line)
+
+
 def test_shared_folder() -> None:
     """The folder that all pages share is whole parts of their paths, down to nothing."""
     result = Result()
@@ -405,6 +424,16 @@ def test_json_has_the_shape_of_the_contract() -> None:
         "repeated_share": 0.3381,
         "errors": 1,
     }
+
+
+def test_groups_are_written_as_they_are_elsewhere() -> None:
+    """The shortcut for groups in a report writes what JSON's own writer would."""
+    odd = 'a "quoted" \\ page\u2028\ud800 of \x85 \n lines'
+    result = collected(*CRAWL, page(odd, (odd, repeat(odd, 0)), (TEASER, repeat("unknown", 7))))
+    groups = [(group, list(found)) for group, found in result.groups_with_repetitions()]
+    assert [group.text for group, _ in groups].count(None) < len(groups) > 2
+    for group, found in groups:
+        assert group_line(group, found) == dump(group_object(group, found))
 
 
 @pytest.mark.parametrize("pages", [[], CRAWL, [ONE_PAGE, BROKEN, *CRAWL]])

@@ -22,7 +22,18 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from test_expiry import Clock
-from test_index import A_NEAR, LONG, SHORT, TEASER, A, B, facts, kinds, page_of
+from test_index import (
+    A_NEAR,
+    LONG,
+    SHORT,
+    TEASER,
+    A,
+    B,
+    facts,
+    kinds,
+    original_texts,
+    page_of,
+)
 
 from dedup import (
     AsyncDeduper,
@@ -404,12 +415,12 @@ def test_an_index_that_nobody_closed(path: Path) -> None:
 
 def test_a_forked_child_leaves_it_alone(path: Path) -> None:
     """A child of the process may look up, cannot change the index, and does no harm by ending."""
-    with Deduper(str(path)) as deduper:
+    with Deduper(str(path), keep="text") as deduper:
         deduper.check(A, "p")
         child = os.fork()
         if not child:
             try:
-                assert deduper.lookup(A).repeats
+                assert original_texts(deduper.lookup(A)) == [None]
                 with pytest.raises(IndexFailure, match="only that one can write"):
                     deduper.check(B, "q")
                 deduper.close()
@@ -418,10 +429,10 @@ def test_a_forked_child_leaves_it_alone(path: Path) -> None:
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         with pytest.raises(IndexFailure, match="open in this process"):
-            Deduper(str(path))
-        deduper.check(B, "q")
-    with Deduper(str(path)) as deduper:
-        assert totals(deduper) == (2, 2, 0)
+            Deduper(str(path), keep="text")
+        assert original_texts(deduper.check(page_of(A.upper(), B), "q")) == [A]
+    with Deduper(str(path), keep="text") as deduper:
+        assert totals(deduper) == (2, 2, 1)
 
 
 def test_a_closed_index_says_so(path: Path) -> None:
@@ -696,6 +707,71 @@ def test_compaction_gives_room_back(path: Path) -> None:
     assert path.stat().st_size < before.disk_bytes / 2
     with Deduper(str(path)) as deduper:
         assert told(deduper, texts) == said
+
+
+def test_texts_outlive_the_process(path: Path) -> None:
+    """Texts are there when an index is opened again, also after compaction, and go with pages."""
+    with Deduper(str(path), keep="text") as deduper:
+        list(deduper.check_many([(page_of(A, LONG), "p"), (page_of(SHORT, B), "q")]))
+        deduper.check(page_of(LONG, TEASER), "p")
+    for _ in range(2):
+        with Deduper(str(path), keep="text") as deduper:
+            index = deduper._index
+            assert original_texts(deduper.lookup(page_of(B, LONG))) == [B, LONG]
+            assert isinstance(index, SqliteIndex)
+            index.compact()
+    rows = "SELECT count(*) FROM texts"
+    with Deduper(str(path), keep="text") as deduper:
+        deduper.forget("q")
+        with sqlite3.connect(path) as connection:
+            assert connection.execute(rows).fetchone() == (1,)
+        deduper.clear()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute(rows).fetchone() == (0,)
+    connection.close()
+
+
+def test_a_reader_has_the_texts_of_its_moment(path: Path) -> None:
+    """A reader tells no text that came after the index that it has read."""
+    with Deduper(str(path), keep="text") as writer:
+        list(writer.check_many([(page_of(A), "p"), (page_of(B), "q")]))
+        with Deduper(f"sqlite:///{path}?mode=ro", keep="text") as reader:
+            assert original_texts(reader.lookup(page_of(A, B))) == [A, B]
+            writer.check(page_of(LONG, A), "p")
+            assert original_texts(reader.lookup(page_of(A, B))) == [None, B]
+        with Deduper(f"sqlite:///{path}?mode=ro", keep="text") as reader:
+            assert original_texts(reader.lookup(page_of(A, B))) == [A, B]
+
+
+def test_texts_that_could_not_be_written(path: Path) -> None:
+    """An operation that fails leaves no text behind."""
+    with Deduper(str(path), keep="text") as deduper:
+        deduper.check(page_of(A), "p")
+        index = deduper._index
+        assert isinstance(index, SqliteIndex)
+        file = index._file
+        assert file
+        used = file._connection.execute("PRAGMA page_count").fetchone()[0]
+        file._connection.execute(f"PRAGMA max_page_count = {used}")
+        with pytest.raises(IndexFullError):
+            list(deduper.check_many([(page_of(B, A), "p"), *many_pages(50)]))
+        assert original_texts(deduper.lookup(page_of(A, B))) == [A]
+        file._connection.execute("PRAGMA max_page_count = 100000")
+        deduper.check(page_of(B, A), "p")
+        assert original_texts(deduper.lookup(page_of(A, B))) == [A, B]
+
+
+def test_damaged_texts(path: Path) -> None:
+    """A text that is not as it was written is an error with a remedy, and no text."""
+    with Deduper(str(path), keep="text") as deduper:
+        deduper.check(page_of(A), "p")
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE texts SET data = substr(data, 1, length(data) - 5)")
+    connection.close()
+    with Deduper(str(path), keep="text") as deduper:
+        with pytest.raises(IndexFailure, match="texts of the index are damaged"):
+            deduper.lookup(A)
+        assert deduper.check(B, "q").blocks[0].repeat is None
 
 
 def test_a_log_does_not_grow_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ need when they run: `dedup --help` is quick.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -110,7 +111,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> NoReturn:
     """Run the process's command line and exit."""
-    sys.exit(run())
+    # No matrix is multiplied here, and threads for that take a while to start.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    status = run()
+    gc.freeze()  # all of it goes now: to look for cycles first would take a while
+    sys.exit(status)
 
 
 def _warn(message: Warning | str) -> None:

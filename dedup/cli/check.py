@@ -18,10 +18,12 @@ from dedup.cli.gates import GATE_OPTIONS, Gate, conclude
 from dedup.cli.input_options import INPUT_OPTIONS, reading_options
 from dedup.cli.options import (
     INDEX_OPTIONS,
+    KEEP_OPTION,
     duration,
     with_options,
 )
 from dedup.cli.report_options import REPORT_OPTIONS, Choices, Reports
+from dedup.cli.values import MEGABYTES
 
 if TYPE_CHECKING:
     from dedup import Deduper
@@ -58,7 +60,7 @@ OPTIONS = (
     click.option("--stdin-name", default="-", metavar="NAME", help="Page id for standard input."),
     click.option(
         "--max-page-mb",
-        type=click.FloatRange(min=0, min_open=True),
+        type=MEGABYTES,
         default=256,
         show_default=True,
         help="Do not read larger pages (unpacked size).",
@@ -69,7 +71,7 @@ OPTIONS = (
         type=click.IntRange(min=0),
         default=0,
         show_default="all cores",
-        help="Workers that split and sketch; results do not depend on it.",
+        help="Workers that read, split and sketch; results do not depend on it.",
     ),
     click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings."),
 )
@@ -86,7 +88,7 @@ EXPIRE_OPTION = click.option(
 
 
 @click.command(cls=SettingsCommand, epilog=EPILOG)
-@with_options(*OPTIONS, EXPIRE_OPTION)
+@with_options(*OPTIONS, KEEP_OPTION, EXPIRE_OPTION)
 def check(**options: Any) -> int:
     """Find repeated blocks in pages, and remember them.
 
@@ -124,6 +126,7 @@ def run(
     jobs: int,
     quiet: bool,
     look_only: bool,
+    keep: str | None = None,
     expire_after: float | None = None,
     **more_options: Any,
 ) -> int:
@@ -134,9 +137,8 @@ def run(
     from dedup.cli import console  # noqa: PLC0415 - late, for a quick --help
     from dedup.cli.unique import UniqueTexts  # noqa: PLC0415
     from dedup.index import for_lookups  # noqa: PLC0415
-    from dedup.inputs import find  # noqa: PLC0415
+    from dedup.inputs import UnreadPage, find  # noqa: PLC0415
     from dedup.judging import cores, judge  # noqa: PLC0415
-    from dedup.model import Page  # noqa: PLC0415
     from dedup.reports import Result  # noqa: PLC0415
     from dedup.reports.baseline import Baseline  # noqa: PLC0415
 
@@ -165,6 +167,7 @@ def run(
                 namespace,
                 threshold=threshold,
                 min_words=min_words,
+                keep=keep,
                 expire_after=expire_after,
             )
         )
@@ -179,15 +182,15 @@ def run(
         )
         stack.callback(progress.clear)
         with console.Interruption() as interruption, suppress(KeyboardInterrupt):
-            pages = progress.reading(interruption.ending(inputs))
+            items = progress.reading(interruption.ending(inputs.items()))
             for item, found in judge(
-                deduper, pages, jobs=jobs or cores(), wanted=wanted, look_only=look_only
+                deduper, items, jobs=jobs or cores(), wanted=wanted, look_only=look_only
             ):
                 if unique is not None and found.unique_text is not None:
                     unique.write(found.page, found.unique_text)
                 if known is not None:
                     found = known.without_known(found)  # noqa: PLW2901 - the rest is not told
-                result.add(found, item if isinstance(item, Page) else None)
+                result.add(found, None if isinstance(item, UnreadPage) else item)
                 reports.page(found)
                 progress.judged(found)
         result.interrupted = interruption.happened

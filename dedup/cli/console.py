@@ -16,8 +16,6 @@ from types import FrameType, TracebackType
 from typing import Any, Self, TextIO, TypeVar
 
 from dedup.findings import Findings
-from dedup.inputs import UnreadPage
-from dedup.model import Page
 from dedup.reports.columns import cut, printable
 
 Item = TypeVar("Item")
@@ -91,17 +89,16 @@ class Progress:
         self._due = self._start + self._interval
         self._pages = self._blocks = self._repeats = self._bytes = 0
 
-    def reading(self, inputs: Iterable[Page | UnreadPage]) -> Iterator[Page | UnreadPage]:
-        """Pass the pages on and count what they weigh."""
+    def reading(self, inputs: Iterable[Item]) -> Iterator[Item]:
+        """Pass the inputs on, and show meanwhile how far they are."""
         for item in inputs:
-            if isinstance(item, Page):
-                self._bytes += len(item.content)
-                self._show()
+            self._show()
             yield item
 
     def judged(self, found: Findings) -> None:
         """Count a page that was decided."""
         self._pages += 1
+        self._bytes += found.size
         self._blocks += found.blocks
         self._repeats += len(found.repeats)
         self._show()

@@ -36,6 +36,13 @@ INDEX_OPTIONS: tuple[Decorator, ...] = (
     ),
 )
 
+KEEP_OPTION: Decorator = click.option(
+    "--keep",
+    type=click.Choice(["traces", "text", "keys"]),
+    show_default="traces, or the index's own",
+    help="What the index keeps of originals: text shows them later; keys alone is for Redis.",
+)
+
 MIN_WORDS_OPTION: Decorator = click.option(
     "--min-words", type=int, default=5, show_default=True, help="Blocks with fewer are not judged."
 )

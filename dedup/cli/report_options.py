@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 import click
 
 from dedup.cli.options import Decorator
-from dedup.cli.values import FILE, FormatFile
+from dedup.cli.values import FILE, FormatFile, Number
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -145,7 +145,7 @@ REPORT_OPTIONS: tuple[Decorator, ...] = (
     ),
     click.option(
         "--min-similarity",
-        type=click.FloatRange(0, 1),
+        type=Number(0, 1),
         default=0.0,
         show_default="all repeats",
         help="Only repeats at least so similar, 0 to 1 (excerpts: contained to such a share).",

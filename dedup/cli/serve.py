@@ -13,7 +13,8 @@ from typing import Any
 import click
 
 from dedup.cli.command import SettingsCommand
-from dedup.cli.options import INDEX_OPTIONS, duration, with_options
+from dedup.cli.options import INDEX_OPTIONS, KEEP_OPTION, duration, with_options
+from dedup.cli.values import MEGABYTES
 
 LIBRARIES = ("msgspec", "prometheus_client", "starlette", "uvicorn")
 
@@ -32,12 +33,7 @@ SETTINGS = (
         show_default="5, or the index's own",
         help="Blocks with fewer are not judged.",
     ),
-    click.option(
-        "--keep",
-        type=click.Choice(["traces", "text", "keys"]),
-        show_default="traces, or the index's own",
-        help="What an index in Redis keeps of originals.",
-    ),
+    KEEP_OPTION,
     click.option(
         "--expire-after",
         type=duration,
@@ -106,7 +102,7 @@ LIMITS = (
     ),
     click.option(
         "--max-page-mb",
-        type=click.FloatRange(min=0, min_open=True),
+        type=MEGABYTES,
         default=8,
         show_default=True,
         help="Millions of characters of a page.",

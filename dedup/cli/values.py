@@ -24,6 +24,21 @@ else:  # an older click: its type takes no parameter
 STDIN_OR_STDOUT = "-"
 
 
+class Number(click.FloatRange):
+    """A number in a range; "nan" is none, which Python would take, and compare with nothing."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        number = super().convert(value, param, ctx)
+        if number != number:  # noqa: PLR0124 - so it is with "nan"
+            self.fail(f"{value!r} is no number", param, ctx)
+        return number
+
+
+MEGABYTES = Number(min=0, min_open=True, max=1073)
+"""What a page may have, up to the most that any has: 268 million characters of four bytes."""
+
+
 class FileName(_Type):
     """The name of a file or a folder, a URL of one, or `-`; a string as it is."""
 

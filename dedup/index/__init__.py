@@ -201,10 +201,10 @@ class AsyncIndex(Protocol):
 
 
 class Store(NamedTuple):
-    """A kind of store: the module that has it (imported when it is chosen) and its two classes.
+    """A kind of store: the module that has it (imported when it is chosen) and its class there.
 
-    `families` are the LSH families of whose keys it can make an index, `keeps` what it can keep of
-    originals.
+    `awaited` is the class for those who await it, and its module. `families` are the LSH families
+    of whose keys it can make an index, `keeps` what it can keep of originals.
     """
 
     module: str
@@ -217,14 +217,14 @@ class Store(NamedTuple):
 _MEMORY = Store(
     "dedup.index.memory",
     "MemoryIndex",
-    "AsyncMemoryIndex",
+    "dedup.index.threaded:AsyncMemoryIndex",
     families=("bottom", "banded"),
-    keeps=("traces",),
+    keeps=("traces", "text"),
 )
 _REDIS = Store(
     "dedup.index.redis",
     "RedisIndex",
-    "AsyncRedisIndex",
+    "dedup.index.redis:AsyncRedisIndex",
     families=("bottom",),
     keeps=("traces", "text", "keys"),
 )
@@ -232,9 +232,9 @@ _REDIS = Store(
 _SQLITE = Store(
     "dedup.index.sqlite",
     "SqliteIndex",
-    "AsyncSqliteIndex",
+    "dedup.index.threaded:AsyncSqliteIndex",
     families=("bottom", "banded"),
-    keeps=("traces",),
+    keeps=("traces", "text"),
 )
 
 STORES: dict[str, Store] = {
@@ -268,7 +268,8 @@ def open_async_index(url: str, namespace: str, settings: Settings) -> AsyncIndex
         SettingsError: the URL names no store that dedup has, or one without this LSH family.
     """
     store, url = _store_for(url, settings)
-    kind = getattr(import_module(store.module), store.awaited)
+    module, _, name = store.awaited.partition(":")
+    kind = getattr(import_module(module), name)
     index: AsyncIndex = kind(url, namespace, settings)
     return index
 
@@ -339,7 +340,7 @@ def _store_for(url: str, settings: Settings) -> tuple[Store, str]:
     if settings.keep not in store.keeps:
         raise SettingsError(
             f"index {scheme_and_hosts(url)!r}: keep={settings.keep!r} is for an index in "
-            "Redis: this one keeps traces"
+            "Redis: this one keeps traces, or with keep='text' texts, too"
         )
     return store, url
 

@@ -113,21 +113,25 @@ Change: TypeAlias = Checked | Forgotten | Swept | Compacted | PagesKept | Origin
 
 def added_originals(sketches: Sketches, rows: npt.NDArray[np.intp]) -> Originals:
     """The originals that these blocks became."""
-    lengths = sketches.tokens[rows]
-    key_spans = sketches.key_spans[rows]
+    # For one page this is as long as it takes to judge it: hence few and plain steps.
+    spans, key_spans = sketches.trace_spans[rows], sketches.key_spans[rows]
+    prints = sketches.fingerprints[rows]
+    lengths = spans[:, 1] - spans[:, 0]
     counts = key_spans[:, 1] - key_spans[:, 0]
-    tags = np.empty(int(counts.sum()) + len(rows), dtype=np.uint32)
-    firsts = np.cumsum(counts + 1) - counts - 1
+    keys = gather(sketches.keys, key_spans[:, 0], counts)
     # Tags of the keys, then that of the fingerprint before those of each block.
+    firsts = counts.cumsum() - counts
+    tags = np.empty(len(keys) + len(rows), dtype=np.uint32)
     is_key = np.ones(len(tags), dtype=np.bool_)
+    firsts += np.arange(len(rows))
     is_key[firsts] = False
-    tags[is_key] = gather(sketches.keys, key_spans[:, 0], counts).astype(np.uint32)
-    tags[firsts] = sketches.fingerprints[rows, 1].astype(np.uint32)
+    tags[is_key] = keys  # their low halves
+    tags[firsts] = prints[:, 1]
     tags[tags == 0] = 1
     return Originals(
-        np.ascontiguousarray(sketches.fingerprints[rows, 0]),
+        prints[:, 0].copy(),
         lengths.astype(np.uint32),
-        gather(sketches.traces, sketches.trace_spans[rows, 0], lengths),
+        gather(sketches.traces, spans[:, 0], lengths),
         (counts + 1).astype(np.uint8),
         tags,
     )
@@ -146,12 +150,17 @@ def added_values(values: npt.NDArray[np.uint32], keys: npt.NDArray[np.uint64]) -
     )
 
 
+def body_lengths(tokens: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+    """16-bit values of each body."""
+    return (tokens & ~VALUES_FLAG).astype(np.int64)
+
+
 def slice_originals(originals: Originals, first: int, last: int) -> Originals:
     """Some of the originals in a row."""
     if (first, last) == (0, len(originals.tokens)):
         return originals
     fingerprints, tokens, bodies, tag_counts, tags = originals
-    lengths = np.append(0, np.cumsum((tokens[:last] & ~VALUES_FLAG).astype(np.int64)))
+    lengths = np.append(0, np.cumsum(body_lengths(tokens[:last])))
     postings = np.append(0, np.cumsum(tag_counts[:last].astype(np.int64)))
     return Originals(
         fingerprints[first:last],
@@ -170,7 +179,9 @@ def gather(
         return values[:0]
     # Most rows begin where the one before ends: those are copied together.
     ends = starts + counts
-    breaks = np.flatnonzero(starts[1:] != ends[:-1])
-    firsts = starts[np.append(0, breaks + 1)].tolist()
-    lasts = ends[np.append(breaks, len(ends) - 1)].tolist()
+    breaks = (starts[1:] != ends[:-1]).nonzero()[0]
+    if not len(breaks):
+        return values[starts[0] : ends[-1]]
+    firsts = [int(starts[0]), *starts[breaks + 1].tolist()]
+    lasts = [*ends[breaks].tolist(), int(ends[-1])]
     return np.concatenate([values[a:b] for a, b in zip(firsts, lasts, strict=True)])

@@ -66,7 +66,8 @@ class Job:
             self.batch,
             span,
             np.array(numbers, dtype=np.uint32),
-            np.unique(held[held >= REPEAT_ENTRY] & ~REPEAT_ENTRY),
+            # Of a page that is new there are none, and np.unique takes a while to import.
+            np.unique(held[held >= REPEAT_ENTRY] & ~REPEAT_ENTRY) if len(held) else NOTHING_HELD,
             self.now,
             self.before,
             self.min_words,
@@ -82,10 +83,10 @@ class Job:
         judged = self.kinds[span[0] : span[-1]] != VerdictKind.SKIPPED
         return judged_entries(self.entries[span[0] : span[-1]], judged, span)
 
-    def verdicts(self, names: dict[int, str]) -> Verdicts:
-        """The verdicts, with the ids of the pages that they point to."""
+    def verdicts(self, names: dict[int, str], texts: dict[int, str]) -> Verdicts:
+        """The verdicts, with the ids of the pages that they point to, and texts where kept."""
         columns = (self.kinds, self.similarity, self.containment, self.details)
-        return Verdicts(*columns, names, candidates=self.candidates)
+        return Verdicts(*columns, names, texts=texts, candidates=self.candidates)
 
 
 def judged_entries(
@@ -98,3 +99,14 @@ def judged_entries(
     np.cumsum(judged, out=before[1:])
     counts: list[int] = np.diff(before[span - span[0]]).tolist()
     return entries[judged], counts
+
+
+def is_added(entries: npt.NDArray[np.uint32], first_free: int) -> npt.NDArray[np.bool_]:
+    """Which entries are originals that were added since `first_free` was the next id.
+
+    Ids ascend, so one that was met before is a page's own that was recognised.
+    """
+    own = np.where(entries < REPEAT_ENTRY, entries, 0)
+    added: npt.NDArray[np.bool_] = own >= first_free
+    added[1:] &= own[1:] > np.maximum.accumulate(own)[:-1]
+    return added

@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from dedup import kernel
 from dedup.errors import SettingsError
-from dedup.index import Index
 from dedup.index.changes import (
     Change,
     Checked,
@@ -27,12 +26,14 @@ from dedup.index.changes import (
     Swept,
     added_originals,
     added_values,
+    body_lengths,
     gather,
     slice_originals,
 )
-from dedup.index.job import NOTHING_HELD, Job, judged_entries
+from dedup.index.job import NOTHING_HELD, Job, is_added, judged_entries
 from dedup.index.memory_reading import most_repeated, page_entry, page_list
 from dedup.index.page_log import PageLog
+from dedup.index.page_texts import TextStore, found_texts, take_texts
 from dedup.index.tables import (
     DEAD_UNITS,
     FIELD_WORDS,
@@ -49,11 +50,9 @@ from dedup.index.tables import (
     REPEATS,
     TOKENS_WORD,
     USED_UNITS,
-    VALUES_FLAG,
     Tables,
     units_of,
 )
-from dedup.index.threaded import ThreadedIndex
 from dedup.kernel.kinds import VerdictKind
 from dedup.minhash import band_keys
 from dedup.model import Original, PageEntry, PageList, Stats
@@ -65,8 +64,6 @@ WORTH_COMPACTING = 1 << 20
 """Dead units (8 MiB), or log entries, that are worth a pass over everything."""
 SWEEPS = 4
 """Passes over everything within `expire_after`: what has expired takes room for a quarter more."""
-AT_ONCE = 256
-"""Blocks that are judged without going to a thread: half a millisecond."""
 UNKNOWN_PAGE = 0xFFFFFFFE
 """The page number of a lookup under an id that the index does not know."""
 CHUNK = 1 << 13
@@ -79,6 +76,7 @@ class MemoryIndex:
     Attributes:
         journal: where operations write down what they changed, in order, but for `clear`; None:
             they do not.
+        texts: of the originals, by page number; None: they are not kept.
     """
 
     is_remote = False
@@ -92,6 +90,7 @@ class MemoryIndex:
         self._tables = Tables()
         self._log = PageLog()
         self._swept = 0
+        self.texts: TextStore | None = {} if settings.keep == "text" else None
 
     @property
     def is_busy(self) -> bool:
@@ -116,12 +115,16 @@ class MemoryIndex:
                 pages, now, lambda at, numbers, held: job.run(self._tables, None, at, numbers, held)
             )
             names = self._name_pages(job)
+            texts = {}
+            if self.texts is not None:
+                numbers = [self._log.numbers[page] for page in pages]
+                texts = take_texts(self.texts, job, sketches, numbers)
             if self.journal is not None:
-                rows = np.flatnonzero(_is_added(job.entries, first_free))
+                rows = np.flatnonzero(is_added(job.entries, first_free))
                 added = added_originals(sketches, rows)
                 self.journal.append(Checked(now, job.before, pages, bounds, job.entries, added))
             self._compact_where_worth_it()
-        return job.verdicts(names)
+        return job.verdicts(names, texts)
 
     def lookup(
         self,
@@ -135,15 +138,18 @@ class MemoryIndex:
         job = Job(sketches, bounds, now, self._expired_before(now), settings)
         names: dict[int, str] = {}
         with self._lock:
-            for at, page in enumerate(pages):
-                # Unknown pages of one call need numbers of their own, for their names.
-                number = self._log.numbers.get(page, UNKNOWN_PAGE - at)
+            # Unknown pages of one call need numbers of their own, for their names.
+            numbers = [
+                self._log.numbers.get(page, UNKNOWN_PAGE - at) for at, page in enumerate(pages)
+            ]
+            for at, (number, page) in enumerate(zip(numbers, pages, strict=True)):
                 overlay = Tables()
                 overlay.reserve(sketches)
                 job.run(self._tables, overlay, at, [number])
                 names[number] = page
             names |= self._name_pages(job, beside=names)
-        return job.verdicts(names)
+            texts = found_texts(self.texts, job, sketches, numbers)
+        return job.verdicts(names, texts)
 
     def add_minhashes(
         self,
@@ -170,6 +176,9 @@ class MemoryIndex:
                 return entries[span[0] : span[-1]], np.diff(span).tolist()
 
             self._each_run(pages, now, add)
+            if self.texts is not None:
+                for page in pages:
+                    self.texts.pop(self._log.numbers[page], None)
             if self.journal is not None:
                 added = added_values(values, keys)
                 self.journal.append(Checked(now, 0, pages, bounds, entries, added))
@@ -187,7 +196,8 @@ class MemoryIndex:
     def page(self, page: str, now: int) -> PageEntry | None:
         """See `Index.page`."""
         with self._lock:
-            return page_entry(self._tables, self._log, page, self._expired_before(now))
+            before = self._expired_before(now)
+            return page_entry(self._tables, self._log, self.texts, page, before)
 
     def pages(self, prefix: str, after: str, limit: int) -> PageList:
         """See `Index.pages`."""
@@ -197,19 +207,21 @@ class MemoryIndex:
     def most_repeated(self, limit: int, now: int, site: str | None = None) -> list[Original]:
         """See `Index.most_repeated`."""
         with self._lock:
-            return most_repeated(self._tables, self._log, limit, self._expired_before(now), site)
+            before = self._expired_before(now)
+            return most_repeated(self._tables, self._log, self.texts, limit, before, site)
 
     def stats(self) -> Stats:
         """See `Index.stats`."""
         with self._lock:
             state = self._tables.state
+            texts = sum(map(len, self.texts.values())) if isinstance(self.texts, dict) else 0
             return Stats(
                 url="memory://",
                 namespace=self._namespace,
                 pages=len(self._log.numbers),
                 originals=int(state[ORIGINALS]),
                 repeats=int(state[REPEATS]),
-                bytes=self._tables.nbytes() + self._log.nbytes(),
+                bytes=self._tables.nbytes() + self._log.nbytes() + texts,
             )
 
     def clear(self) -> None:
@@ -217,6 +229,8 @@ class MemoryIndex:
         with self._lock:
             self._tables = Tables()
             self._log = PageLog()
+            if self.texts is not None:
+                self.texts.clear()
 
     def close(self) -> None:
         """See `Index.close`."""
@@ -287,7 +301,7 @@ class MemoryIndex:
                 originals = Originals(
                     tables.arena[chunk],
                     tokens,
-                    gather(halves, 4 * (chunk + RECORD_UNITS), _lengths(tokens)),
+                    gather(halves, 4 * (chunk + RECORD_UNITS), body_lengths(tokens)),
                     np.diff(edges).astype(np.uint8),
                     postings[edges[0] : edges[-1]].astype(np.uint32),
                 )
@@ -316,8 +330,13 @@ class MemoryIndex:
         held = self._log.of(number).copy()
         kernel.withdraw_page(self._tables.columns, held, number)
         kernel.release_unclaimed(self._tables.columns, held, number)
-        self._log.drop_page(number)
+        self._drop_page(number)
         return True
+
+    def _drop_page(self, number: int) -> None:
+        self._log.drop_page(number)
+        if self.texts is not None:
+            self.texts.pop(number, None)
 
     def _each_run(
         self,
@@ -354,10 +373,10 @@ class MemoryIndex:
     def _check_again(self, change: Checked) -> None:
         """Do what checking some pages did."""
         added, bounds, entries = change.originals, change.bounds, change.entries
-        self._tables.make_room(_lengths(added.tokens), len(added.tags))
-        is_added = _is_added(entries, self._used_units)
+        self._tables.make_room(body_lengths(added.tokens), len(added.tags))
+        added_here = is_added(entries, self._used_units)
         before = np.zeros(len(entries) + 1, dtype=np.int64)
-        np.cumsum(is_added, out=before[1:])
+        np.cumsum(added_here, out=before[1:])
         if before[-1] != len(added.tokens):
             raise ValueError("entries and originals are not of one index")
 
@@ -382,7 +401,7 @@ class MemoryIndex:
     def _take_originals(self, change: OriginalsKept) -> None:
         """Add originals that a compacted index kept, with what was counted."""
         added, fields = change
-        lengths = _lengths(added.tokens)
+        lengths = body_lengths(added.tokens)
         self._tables.make_room(lengths, len(added.tags))
         units = units_of(lengths)
         ids = self._used_units + np.cumsum(units) - units
@@ -438,7 +457,7 @@ class MemoryIndex:
         kernel.release_expired(columns, before, owners)
         for number in np.flatnonzero(self._log.checked_before(before) & (owners == 0)).tolist():
             kernel.withdraw_page(columns, self._log.of(number), number)
-            self._log.drop_page(number)
+            self._drop_page(number)
 
     def _compact_where_worth_it(self) -> None:
         """Squeeze out what was released, once it is worth a pass over everything."""
@@ -471,44 +490,6 @@ class MemoryIndex:
         tables.arena.resize(used + used // 16 + FIRST_UNITS, refcheck=False)
 
 
-class AsyncMemoryIndex(ThreadedIndex):
-    """The index in this process, to be awaited: more than a little work runs in a thread."""
-
-    def __init__(self, url: str, namespace: str, settings: Settings) -> None:
-        refuse_name(url)
-        self._index = MemoryIndex(url, namespace, settings)
-        super().__init__(lambda: self._index)
-
-    async def check(
-        self, sketches: Sketches, pages: Sequence[str], bounds: npt.NDArray[np.int64], now: int
-    ) -> Verdicts:
-        """See `Index.check`."""
-        if self._is_moment(sketches):
-            return self._index.check(sketches, pages, bounds, now)
-        return await super().check(sketches, pages, bounds, now)
-
-    async def lookup(
-        self,
-        sketches: Sketches,
-        pages: Sequence[str],
-        bounds: npt.NDArray[np.int64],
-        now: int,
-        settings: Settings,
-    ) -> Verdicts:
-        """See `Index.lookup`."""
-        if self._is_moment(sketches):
-            return self._index.lookup(sketches, pages, bounds, now, settings)
-        return await super().lookup(sketches, pages, bounds, now, settings)
-
-    async def _opened(self) -> Index:
-        """The index, which is there from the beginning."""
-        return self._index
-
-    def _is_moment(self, sketches: Sketches) -> bool:
-        """Whether a batch is too small for a thread, and the index has time for it."""
-        return len(sketches) <= AT_ONCE and not self._index.is_busy
-
-
 def refuse_name(url: str) -> None:
     """Refuse a URL that says where in memory an index should be.
 
@@ -517,19 +498,3 @@ def refuse_name(url: str) -> None:
     """
     if url != "memory://":
         raise SettingsError(f"index {url!r}: an index in memory has no name, use memory://")
-
-
-def _is_added(entries: npt.NDArray[np.uint32], first_free: int) -> npt.NDArray[np.bool_]:
-    """Which entries are originals that were added since `first_free` was the next id.
-
-    Ids ascend, so one that was met before is a page's own that was recognised.
-    """
-    own = np.where(entries < REPEAT_ENTRY, entries, 0)
-    highest = np.maximum.accumulate(np.append(np.uint32(first_free - 1), own))
-    added: npt.NDArray[np.bool_] = own > highest[:-1]
-    return added
-
-
-def _lengths(tokens: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
-    """16-bit values of the bodies."""
-    return (tokens & ~VALUES_FLAG).astype(np.int64)

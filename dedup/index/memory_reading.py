@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
 from dedup.index import unknown_place
 from dedup.index.page_log import PageLog
+from dedup.index.page_texts import TextStore, unpack
 from dedup.index.tables import FIELD_WORDS, NOBODY, REPEAT_ENTRY, Tables
 from dedup.model import BlockEntry, Original, PageEntry, PageList, PageSummary
 from dedup.sites import is_on
@@ -23,12 +25,15 @@ PART = 1 << 17
 """Entries looked at together: so much memory is all that a pass over everything takes."""
 
 
-def page_entry(tables: Tables, log: PageLog, page: str, before: int) -> PageEntry | None:
+def page_entry(
+    tables: Tables, log: PageLog, texts: TextStore | None, page: str, before: int
+) -> PageEntry | None:
     """See `Index.page`.
 
     Args:
         tables: of the index.
         log: of its pages.
+        texts: of its originals, where they are kept.
         page: the page's id.
         before: originals last seen earlier have expired (0: none have).
     """
@@ -39,7 +44,7 @@ def page_entry(tables: Tables, log: PageLog, page: str, before: int) -> PageEntr
     fields = _fields(tables, entries)
     counts = _alive(fields, before)
     owned = (entries < REPEAT_ENTRY)[counts].tolist()
-    originals = _originals(log, fields[counts])
+    originals = _originals(log, texts, fields[counts])
     return PageEntry(
         page,
         datetime.fromtimestamp(log.checked[number], UTC),
@@ -79,13 +84,19 @@ def page_list(log: PageLog, prefix: str, after: str, limit: int) -> PageList:
 
 
 def most_repeated(
-    tables: Tables, log: PageLog, limit: int, before: int, site: str | None = None
+    tables: Tables,
+    log: PageLog,
+    texts: TextStore | None,
+    limit: int,
+    before: int,
+    site: str | None = None,
 ) -> list[Original]:
     """See `Index.most_repeated`. It takes each original from the entry of the page that owns it.
 
     Args:
         tables: of the index.
         log: of its pages.
+        texts: of its originals, where they are kept.
         limit: how many, at most.
         before: originals last seen earlier have expired (0: none have).
         site: of the pages that own them; None: any.
@@ -109,7 +120,7 @@ def most_repeated(
         best = best[order[:limit]]
         if len(best) == limit:
             fewest = int(fields[order[limit - 1], SEEN])
-    return _originals(log, _fields(tables, best))
+    return _originals(log, texts, _fields(tables, best))
 
 
 def _fields(tables: Tables, entries: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
@@ -135,7 +146,14 @@ def _owned_on(log: PageLog, owners: npt.NDArray[np.uint32], site: str) -> npt.ND
     return found
 
 
-def _originals(log: PageLog, fields: npt.NDArray[np.uint32]) -> list[Original]:
+def _originals(
+    log: PageLog, texts: TextStore | None, fields: npt.NDArray[np.uint32]
+) -> list[Original]:
+    stored = cache(lambda owner: unpack(texts.get(owner)) if texts is not None else {})
     return [
-        Original.at_seconds(log.names[owner] or "", *facts) for owner, *facts in fields.tolist()
+        Original.at_seconds(
+            *(log.names[owner] or "", position, first, last, seen, pages),
+            text=stored(owner).get(position),
+        )
+        for owner, position, first, last, seen, pages in fields.tolist()
     ]

@@ -16,7 +16,6 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote
@@ -31,7 +30,7 @@ from dedup.index.memory import MemoryIndex
 from dedup.index.sqlite_file import IndexFile, Log
 from dedup.index.sqlite_lock import LockedError, WriterLock
 from dedup.index.sqlite_rows import LONGEST_HEAD, change_of, row_of, tags_in
-from dedup.index.threaded import ThreadedIndex
+from dedup.index.sqlite_texts import FileTexts
 from dedup.model import Original, PageEntry, PageList, Stats
 from dedup.settings import Settings
 from dedup.sketch import Sketches
@@ -64,6 +63,7 @@ class SqliteIndex:
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._memory: MemoryIndex | None = None
+        self._texts: FileTexts | None = None
         self._compact_from = WORTH_COMPACTING
         self._disk_bytes = 0
         self._file: IndexFile | None = IndexFile(self._path, read_only=read_only)
@@ -78,7 +78,8 @@ class SqliteIndex:
             raise
         if read_only:
             self._file = None
-            self._let_go()
+            if self._texts is None:  # which are read when they are wanted
+                self._let_go()
 
     @staticmethod
     def stored_settings(url: str, namespace: str) -> Settings | None:
@@ -213,6 +214,7 @@ class SqliteIndex:
     def _load(self, file: IndexFile) -> MemoryIndex:
         """The index in memory that the log makes."""
         memory = MemoryIndex("memory://", self._namespace, self._settings)
+        memory.texts = None  # the log says nothing of them
         heads = file.heads(self._log, LONGEST_HEAD)
         batch = -1
 
@@ -226,6 +228,8 @@ class SqliteIndex:
         except (ValueError, TypeError, LookupError, zlib.error) as error:
             raise file.damaged(self._log, batch, f"cannot be ({error})") from error
         memory.journal = []
+        if self._settings.keep == "text":
+            memory.texts = self._texts = file.texts(self._log)
         return memory
 
     def _current(self) -> MemoryIndex:
@@ -256,7 +260,7 @@ class SqliteIndex:
                     raise
                 journal, memory.journal = memory.journal or [], []
                 if journal:
-                    file.append(self._log, map(row_of, journal))
+                    file.append(self._log, map(row_of, journal), self._texts)
             self._compact_where_worth_it()
             return result
 
@@ -288,16 +292,8 @@ class SqliteIndex:
 
     def _rewrite(self, memory: MemoryIndex, file: IndexFile) -> None:
         """Replace the log by what makes the index as it is."""
-        file.replace(self._log, map(row_of, memory.kept()))
+        file.replace(self._log, map(row_of, memory.kept()), self._texts)
         memory.journal = []
-
-
-class AsyncSqliteIndex(ThreadedIndex):
-    """The index in a SQLite file, to be awaited."""
-
-    def __init__(self, url: str, namespace: str, settings: Settings) -> None:
-        place_of(url)
-        super().__init__(partial(SqliteIndex, url, namespace, settings))
 
 
 def _let_go(file: IndexFile, writer: WriterLock | None, process: int) -> None:

@@ -22,6 +22,8 @@ from dedup.errors import IndexFailure, IndexFullError
 from dedup.index.header import refuse_version
 from dedup.index.sqlite_checkpoint import LARGEST_LOG, PAGE, Checkpoints
 from dedup.index.sqlite_rows import Row
+from dedup.index.sqlite_texts import TABLE as TEXTS_TABLE
+from dedup.index.sqlite_texts import FileTexts
 
 FORMAT_VERSION = 1
 """In the file's `user_version`."""
@@ -76,6 +78,7 @@ class IndexFile:
 
     def __init__(self, path: str, *, read_only: bool) -> None:
         self.path = path
+        self._read_only = read_only
         _refuse_place(path, read_only=read_only)
         with self._translated():
             self._connection = self._connect(read_only=read_only)
@@ -155,26 +158,35 @@ class IndexFile:
             f"{log.name!r} {why}; the {batch:,} before it are whole. {_LOST.capitalize()}"
         )
 
-    def append(self, log: Log, rows: Iterable[Row]) -> None:
-        """Write rows at the end of a log.
+    def texts(self, log: Log) -> FileTexts:
+        """The texts of a log's index, which keeps them."""
+        with self._translated():
+            if not self._read_only:
+                for statement in TEXTS_TABLE.split(";\n"):
+                    self._connection.execute(statement)
+            follows = not self._read_only
+            return FileTexts(self._connection, self._translated, log.id, follows=follows)
+
+    def append(self, log: Log, rows: Iterable[Row], texts: FileTexts | None = None) -> None:
+        """Write rows at the end of a log, and what was changed of its texts.
 
         Raises:
             IndexFullError: there is no room; nothing was written.
             IndexFailure: the file cannot be written to; nothing was.
         """
         before = log.size
-        self._write(log, rows, log.batches, log.checksum, before)
+        self._write(log, rows, texts, log.batches, log.checksum, before)
         with suppress(sqlite3.Error):  # it is written, whatever becomes of this
             self._checkpoints.wrote(log.size - before, self._connection)
 
-    def replace(self, log: Log, rows: Iterable[Row]) -> None:
+    def replace(self, log: Log, rows: Iterable[Row], texts: FileTexts | None = None) -> None:
         """Write rows in place of a log, and give back the room that is left.
 
         Raises:
             IndexFullError: there is no room; the log is as it was.
             IndexFailure: the file cannot be written to; the log is as it was.
         """
-        self._write(log, rows, 0, log.start, 0, replace=True)
+        self._write(log, rows, texts, 0, log.start, 0, replace=True)
         self._checkpoints.wait()
         # What follows may fail, or be left to a later time: the log is whole either way.
         with suppress(sqlite3.OperationalError):
@@ -251,6 +263,7 @@ class IndexFile:
         self,
         log: Log,
         rows: Iterable[Row],
+        texts: FileTexts | None,
         batches: int,
         checksum: bytes,
         size: int,
@@ -271,6 +284,10 @@ class IndexFile:
                 run(insert, (log.id, row.kind, row.now, checksum, row.pages, row.data))
                 batches, size = batches + 1, size + _size(row)
             run(update, (batches, checksum, log.id))
+            if texts:
+                texts.write()
+        if texts:
+            texts.written()
         log.batches, log.checksum, log.size = batches, checksum, size
 
     @contextmanager

@@ -28,6 +28,7 @@ _ORIGINALS = ("<u8", "<u4", "<u2", "u1", "<u4")
 _CHECKED = ("<u4", "<u4", "<u4", *_ORIGINALS)
 _PAGES = ("<u4", "<u4", "<u4", "<u4", "<u4")
 _ALIGNED = 8
+_FILL = [bytes(length) for length in range(_ALIGNED)]
 
 
 class Row(NamedTuple):
@@ -118,13 +119,11 @@ def _names(pages: Sequence[str | None]) -> str:
 def _pack(columns: Sequence[npt.NDArray[Any]], types: Sequence[str]) -> bytes:
     """Columns with the bytes of each (u32) before all of them, each filled up to 8 bytes."""
     parts = [
-        np.ascontiguousarray(column, dtype=kind).view(np.uint8).data
+        np.asarray(column, dtype=kind).tobytes()
         for column, kind in zip(columns, types, strict=True)
     ]
-    pieces = [np.array([part.nbytes for part in parts], dtype="<u4").data, *parts]
-    return b"".join(
-        filled for piece in pieces for filled in (piece, bytes(-piece.nbytes % _ALIGNED))
-    )
+    pieces = [np.array([len(part) for part in parts], dtype="<u4").tobytes(), *parts]
+    return b"".join(filled for piece in pieces for filled in (piece, _FILL[-len(piece) % _ALIGNED]))
 
 
 def _unpack(data: bytes, types: Sequence[str]) -> list[npt.NDArray[Any]]:

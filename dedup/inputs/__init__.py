@@ -6,6 +6,7 @@ unpack         gzip, bzip2, xz, zstd to bytes, and the truth about how they end
 kinds, own     what a file holds; dedup's own files
 reader         a stream to pages, through the reader of its kind:
                json_records, csv_records, parquet_records (records), archives (http)
+page_file      a file that is one page, to be read later, maybe by another process
 find           all of it: `find(paths)` checks, iterating reads
 verdicts       the pages' verdicts and what could not be read, in order
 
@@ -16,6 +17,7 @@ from dedup.inputs.find import Inputs, find
 from dedup.inputs.kinds import KINDS, Kind, format_of, is_input
 from dedup.inputs.model import MAX_PAGE_BYTES, STDIN, UnreadPage
 from dedup.inputs.own import is_own_report
+from dedup.inputs.page_file import PageFile
 from dedup.inputs.paths import walk
 from dedup.inputs.verdicts import check_inputs
 
@@ -25,6 +27,7 @@ __all__ = [
     "STDIN",
     "Inputs",
     "Kind",
+    "PageFile",
     "UnreadPage",
     "check_inputs",
     "find",

@@ -23,6 +23,7 @@ from dedup.inputs.errors import input_error
 from dedup.inputs.kinds import KINDS
 from dedup.inputs.meter import Meter, Metered
 from dedup.inputs.model import MAX_PAGE_BYTES, STDIN, Fields, Reading, UnreadPage
+from dedup.inputs.page_file import PageFile, open_file, page_file
 from dedup.inputs.paths import Found, bytes_of, expand, files, read_list, regular_files
 from dedup.inputs.reader import read
 from dedup.model import Page
@@ -71,14 +72,22 @@ class Inputs:
 
     def __iter__(self) -> Iterator[Page | UnreadPage]:
         """The pages, read one at a time. Each file and each real folder is read once."""
+        for item in self.items():
+            if isinstance(item, PageFile):
+                yield from item.read()
+            else:
+                yield item
+
+    def items(self) -> Iterator[Page | PageFile | UnreadPage]:
+        """The same, but files that are one page each come unread: others may read them."""
         self._meter.position = 0
         for item in self.__dict__.get("_listed") or self._files():
             if isinstance(item, UnreadPage):
                 yield item
             else:
-                yield from self._read(item)
+                yield from self._items(item)
 
-    def _read(self, found: Found) -> Iterator[Page | UnreadPage]:
+    def _items(self, found: Found) -> Iterator[Page | PageFile | UnreadPage]:
         path = found.path
         name = self.stdin_name if path == STDIN else path
         if found.named and path != STDIN and not remote.is_url(path):
@@ -87,6 +96,12 @@ class Inputs:
             if found.named:
                 yield UnreadPage(name, _report_goes_here(name))
             return
+        if path != STDIN and not remote.is_url(path):
+            file = page_file(path, name, self.reading, named=found.named)
+            if file is not None:
+                self._meter.position += file.size
+                yield file
+                return
         try:
             with self._open(path) as raw:
                 yield from read(
@@ -108,7 +123,7 @@ class Inputs:
             with remote.open_url(path) as file, self._meter.measuring(file, None) as raw:
                 yield raw
         else:
-            with _open(path) as file:
+            with open_file(path) as file:
                 status = os.fstat(file.fileno())
                 with self._meter.measuring(file, status.st_size) as raw:
                     yield raw
@@ -176,13 +191,6 @@ def find(
         Reading(max_bytes, Fields(text_field, id_field, site_field), input_format),
         stdin,
     )
-
-
-def _open(path: str) -> io.FileIO:
-    try:
-        return open(path, "rb", buffering=0)  # noqa: PTH123 - twice as fast as Path
-    except ValueError as error:  # a zero byte in a path
-        raise input_error(path, error) from error
 
 
 def _process_stdin() -> BinaryIO:

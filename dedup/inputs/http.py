@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Mapping
-from email.message import Message
 from functools import lru_cache
 from typing import Any
 
@@ -66,6 +65,8 @@ def content_type(value: str) -> tuple[str, str | None]:
     kind = value.partition(";")[0].strip().lower()
     if "charset" not in value.lower():
         return kind, None
+    from email.message import Message  # noqa: PLC0415 - late: for archives alone
+
     message = Message()
     message["Content-Type"] = value.replace("\r", " ").replace("\n", " ")
     charset = message.get_param("charset")
@@ -143,7 +144,7 @@ def _unpacker(number: int) -> Callable[[bytes, int, bool], bytes]:
     def unpack(body: bytes, limit: int, cut: bool) -> bytes:  # noqa: FBT001
         if not body.startswith(codec.magics):
             return body  # stored decoded
-        member = codec.member()
+        member = codec.members()()
         parts: list[bytes] = []
         size = 0
         try:

@@ -15,9 +15,11 @@ import lzma
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 from dedup.errors import InputError
+from dedup.inputs.zstd import FRAME, SKIPPED, ZstdFrames
 
 CHUNK = 1 << 16
 """Packed bytes that are read at a time."""
@@ -106,34 +108,6 @@ def _before_damage(inner: Any, packed: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _zstd_member() -> Any:
-    """A decompressor of one zstd frame."""
-    try:
-        from compression import zstd  # type: ignore[import-not-found]  # noqa: PLC0415 - 3.14 on
-    except ImportError:
-        try:
-            from backports import zstd  # noqa: PLC0415 - an extra
-        except ImportError as error:
-            raise InputError("zstd needs a library: pip install 'dedup[zstd]'") from error
-    return _ZstdMember(zstd)
-
-
-class _ZstdMember:
-    """zstd's decompressor with the errors of the others."""
-
-    def __init__(self, zstd: Any) -> None:
-        self._inner, self._error = zstd.ZstdDecompressor(), zstd.ZstdError
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        try:
-            return bytes(self._inner.decompress(data, max_length))
-        except self._error as error:
-            raise ValueError(str(error)) from error
-
-
 @dataclass(frozen=True, slots=True)
 class Codec:
     """A compression.
@@ -142,30 +116,25 @@ class Codec:
         name: as people call it.
         suffix: of files.
         magics: how a member may begin.
-        member: makes a decompressor of one member.
+        members: makes, for one stream, what makes the decompressors of its members in turn.
     """
 
     name: str
     suffix: str
     magics: tuple[bytes, ...]
-    member: Callable[[], Member]
+    members: Callable[[], Callable[[], Member]]
 
 
 CODECS = (
-    Codec("gzip", ".gz", (b"\x1f\x8b\x08",), GzipMember),
-    Codec("bzip2", ".bz2", (b"BZh",), bz2.BZ2Decompressor),
+    Codec("gzip", ".gz", (b"\x1f\x8b\x08",), lambda: GzipMember),
+    Codec("bzip2", ".bz2", (b"BZh",), lambda: bz2.BZ2Decompressor),
     Codec(
         "xz",
         ".xz",
         (b"\xfd7zXZ\0",),
-        lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY),
+        lambda: partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, memlimit=XZ_MEMORY),
     ),
-    Codec(
-        "zstd",
-        ".zst",
-        (b"\x28\xb5\x2f\xfd", *(bytes([0x50 + n]) + b"\x2a\x4d\x18" for n in range(16))),
-        _zstd_member,
-    ),
+    Codec("zstd", ".zst", (FRAME, *SKIPPED), ZstdFrames),
 )
 MAGIC = max(len(magic) for codec in CODECS for magic in codec.magics)
 _DAMAGE = (zlib.error, lzma.LZMAError, OSError, ValueError, EOFError)
@@ -216,7 +185,8 @@ class Unpacked(io.RawIOBase):
         self.corrupt = False
         self.name = name
         self._raw, self._waiting, self._codec = raw, start, codec
-        self._member = codec.member() if codec else None
+        self._next_member = codec.members() if codec else None
+        self._member = self._next_member() if self._next_member else None
         self.packed_bytes = len(start)
         self._member_at = 0  # where the member begins that is being unpacked
         self._given = False  # it has given bytes
@@ -263,6 +233,7 @@ class Unpacked(io.RawIOBase):
     def _begin_member(self) -> bool:
         """Whether there is another member after the one that ended; zeros are padding."""
         assert self._codec is not None  # noqa: S101 - for the type checker
+        assert self._next_member is not None  # noqa: S101 - same
         while True:
             self._waiting = self._waiting.lstrip(b"\0")
             if len(self._waiting) >= MAGIC or not (part := self._read(CHUNK)):
@@ -279,7 +250,7 @@ class Unpacked(io.RawIOBase):
                 self._damaged("other bytes after the end of a member")
                 self.corrupt = False  # that member was checked
             return False
-        self._member = self._codec.member()
+        self._member = self._next_member()
         return True
 
     def _read(self, size: int) -> bytes:

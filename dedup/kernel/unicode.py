@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from enum import IntEnum
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,7 @@ def entry(code_point: int) -> int:
     return int(ENTRIES[page << PAGE_BITS | code_point & ((1 << PAGE_BITS) - 1)])
 
 
+@cache
 def _invisible_characters() -> re.Pattern[str]:
     """Matches runs of invisible characters (a pattern is faster than `str.translate`)."""
     classes = ENTRIES[(INDEX.astype(np.int64)[:, None] << PAGE_BITS) + np.arange(1 << PAGE_BITS)]
@@ -85,16 +87,14 @@ def _invisible_characters() -> re.Pattern[str]:
     return re.compile("[" + "".join(f"{chr(run[0])}-{chr(run[-1])}" for run in runs) + "]+")
 
 
-_INVISIBLE = _invisible_characters()
-
-
 def fold(text: str) -> str:
     """The text with invisible characters removed, NFKC and case folded (idempotent).
 
     The mapping is toNFKC_Casefold of the Unicode Standard (section 3.13, D147), with the
     default-ignorable characters taken from the table.
     """
-    return _INVISIBLE.sub("", nfkc_casefold(_INVISIBLE.sub("", text)))
+    invisible = _invisible_characters()
+    return invisible.sub("", nfkc_casefold(invisible.sub("", text)))
 
 
 def nfkc_casefold(text: str) -> str:

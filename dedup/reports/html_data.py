@@ -214,7 +214,7 @@ def _groups(
     )
     members = _Table("page", "position", "line", "kind", "scope", "share", "text")
     left = budget.members
-    for group, found in result.groups_with_members(budget.groups, lines=True):
+    for group, found in result.groups_with_members(budget.groups):
         if left <= 0:
             break
         first = len(members.columns["page"])

@@ -58,6 +58,22 @@ class Member(NamedTuple):
     characters: int
 
 
+class Repetition(NamedTuple):
+    """One repeat in its group, in short.
+
+    Attributes:
+        page: where it stands: the page's id.
+        position: 0-based order of the block on it.
+        kind: how it repeats the original.
+        similarity: 0 to 1.
+    """
+
+    page: str
+    position: int
+    kind: Kind
+    similarity: float
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """An original with its repeats.

@@ -108,7 +108,7 @@ class Answering:
         if self._result is not None:
             result = self._result
             rest["groups"] = [
-                group_object(group, members) for group, members in result.groups_with_members()
+                group_object(group, members) for group, members in result.groups_with_repetitions()
             ]
         share = self._wasted / self._characters if self._characters else 0.0
         names = ("pages", "blocks", "skipped", "exact", "near", "excerpt", "errors")

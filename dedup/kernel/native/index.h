@@ -108,7 +108,7 @@ typedef struct {
     u32 page, now;
     u32 before; /* originals last seen earlier have expired; 0: none do */
     int lookup; /* the page's own originals are invisible, and nothing is counted */
-    const u32 *held; /* ascending: the originals that the page owned or repeated when it was checked before */
+    const u32 *held; /* ascending: the originals that the page repeated when it was checked before */
     size_t held_count;
 } page_check;
 
