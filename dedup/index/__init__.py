@@ -47,9 +47,9 @@ class Index(Protocol):
 
         A page that the index knows is checked anew: what it owned is recognised, what it counted
         is counted once, and the originals whose blocks left it are released. A block repeats what
-        its page repeated before, if it still may, though something more similar has come since: so
-        checking again changes nothing. (Not where originals expire: nobody knows for sure there
-        what a page had.)
+        the one in its place repeated before, if it still may, though something more similar has
+        come since: so checking again changes nothing. (Not where originals expire: nobody knows
+        for sure there what a page had.)
         """
         ...
 

@@ -66,8 +66,7 @@ class Job:
             self.batch,
             span,
             np.array(numbers, dtype=np.uint32),
-            # Of a page that is new there are none, and np.unique takes a while to import.
-            np.unique(held[held >= REPEAT_ENTRY] & ~REPEAT_ENTRY) if len(held) else NOTHING_HELD,
+            held,
             self.now,
             self.before,
             self.min_words,

@@ -22,14 +22,20 @@ from dedup.settings import Settings
 from dedup.sketch import Sketches
 from dedup.verdict import Verdicts, rule_of
 
+NO_FIELDS = np.zeros(0, dtype=np.uint64)
+
 
 @dataclass(slots=True)
 class Pending:
-    """A block that the scripts left open: the ids under its fingerprint and under each key."""
+    """A block to be decided: the ids under its fingerprint and under each key.
+
+    `exact` is the original that has its text, where that is known; then there are no candidates.
+    """
 
     row: int
     page: int
     candidates: list[list[int]]
+    exact: int | None = None
 
 
 @dataclass(slots=True)
@@ -64,7 +70,7 @@ class Settled:
     original: int = 0
     elsewhere: bool = False
     verified: list[int] = field(default_factory=list)
-    fields: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    fields: npt.NDArray[np.uint64] = field(default_factory=lambda: NO_FIELDS)
     found: Known | None = None
 
 
@@ -92,9 +98,14 @@ class PageState:
         self.is_written = is_written
         self.owned_before = set(entries.owned) if is_known else set()
         self._repeated = entries.repeated if is_known else []
-        self.held = set(self._repeated)
+        self.before = entries.all if is_known else []
         self.claimed: set[int] = set()
         self.counted: set[tuple[str, int]] = set()
+
+    def repeated_before(self, place: int) -> int | None:
+        """The original that the judged block at a place repeated when the page was checked last."""
+        entry = self.before[place] if place < len(self.before) else 0
+        return entry - REPEAT_ENTRY if entry >= REPEAT_ENTRY else None
 
     def sees(self, original: int) -> bool:
         """Whether the page's blocks are compared with an original: not with its own yet to come."""
@@ -146,10 +157,8 @@ class Batch:
         # How many judged blocks stand before each row: their differences are entries' places.
         self._before = np.concatenate(([0], np.cumsum(self._judged)))
         self._pack(bounds)
-        self.kinds = np.where(self._judged, VerdictKind.NEW, VerdictKind.SKIPPED).astype(np.uint8)
-        self._similarity, self._containment = np.zeros(n), np.zeros(n)
         self.candidates = np.zeros(n, dtype=np.uint16)
-        self._details = np.zeros((n, 6), dtype=np.uint32)
+        self._found: dict[int, tuple[float | int, ...]] = {}
         self._numbers: dict[str, int] = {}
         self._texts: dict[int, str] = {}
         self._elsewhere: dict[int, tuple[str, int]] = {}
@@ -288,11 +297,10 @@ class Batch:
         self, row: int, kind: int, similarity: float, containment: float, found: Known
     ) -> None:
         """Write a verdict that names an original."""
-        self.kinds[row] = kind
-        self._similarity[row], self._containment[row] = similarity, containment
         number = self._numbers.setdefault(found.page, len(self._numbers))
         times = (found.first_seen, found.last_seen)
-        self._details[row] = (number, found.body.position, *times, found.seen, found.pages)
+        details = (number, found.body.position, *times, found.seen, found.pages)
+        self._found[row] = (kind, similarity, containment, *details)
         if found.body.text is not None:
             self._texts[row] = found.body.text
 
@@ -306,7 +314,6 @@ class Batch:
         if entry >= REPEAT_ENTRY:
             seen, pages = next(counts)
             found = self.originals[entry - REPEAT_ENTRY]._replace(seen=seen, pages=pages)
-        self.kinds[settled.row] = settled.kind
         if found is not None:
             self.fill_settled(settled, found)
 
@@ -319,11 +326,19 @@ class Batch:
     def verdicts(self) -> Verdicts:
         """What was found."""
         names = {number: name for name, number in self._numbers.items()}
+        n, rows = len(self.sketches), list(self._found)
+        kinds = np.where(self._judged, VerdictKind.NEW, VerdictKind.SKIPPED).astype(np.uint8)
+        similarity, containment = np.zeros(n), np.zeros(n)
+        details = np.zeros((n, 6), dtype=np.uint32)
+        if rows:
+            found = np.array(list(self._found.values()))  # float64 has all of uint32
+            kinds[rows], similarity[rows], containment[rows] = found[:, :3].T
+            details[rows] = found[:, 3:]
         return Verdicts(
-            self.kinds,
-            self._similarity,
-            self._containment,
-            self._details,
+            kinds,
+            similarity,
+            containment,
+            details,
             names,
             verified=self.bodies.are_verified,
             texts=self._texts,

@@ -75,7 +75,7 @@ class RedisDecisions(RedisReading):
         for page in range(len(pages)):
             _, pending, states = yield from self._ask(batch, range(page, page + 1), look=True)
             for state in states.values():  # a question is not about what was before
-                state.held.clear()
+                state.before.clear()
             for settled in decide(batch, pending, states):
                 if settled.found is not None:
                     batch.fill_settled(settled, settled.found)
@@ -129,7 +129,7 @@ class RedisDecisions(RedisReading):
                 if held not in (b"", b"-") and page not in states:
                     states[page] = PageState(page, layout.read_entries(held), is_known=True)
                     if batch.call.expire:  # see `Index.check`
-                        states[page].held.clear()
+                        states[page].before.clear()
             for at, answer in zip(undecided.tolist(), candidates, strict=True):
                 row = int(part[at])
                 page = int(batch.page_of[row])

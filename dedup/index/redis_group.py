@@ -114,6 +114,7 @@ class Group:
         self.candidates = self.candidates_of = np.zeros(0, dtype=np.int64)
         """Candidates, and, by its place in `rows`, the block of each."""
         self.stored: dict[int, Stored] = {}
+        self._leads: dict[int, tuple[str, int, int]] = {}
 
     def find(self, buckets: Sequence[bytes | None]) -> list[int]:
         """Take the buckets as they were read; the candidates of all blocks, ascending."""
@@ -153,28 +154,31 @@ class Group:
     def known(self, number: int) -> Known:
         """A candidate, taken apart."""
         chunk, body, seen, pages, last = self.stored[number]
-        whole = layout.read_chunk(chunk)
-        times = (whole.first_seen, max(whole.last_seen, last))
-        return Known(number, *times, seen, pages, whole.page, self.batch.bodies.read(body))
+        lead = self._leads.get(number // CHUNK_ROOM)
+        if lead is None:
+            lead = self._leads[number // CHUNK_ROOM] = layout.read_lead(chunk)
+        page, first_seen, last_seen = lead
+        times = (first_seen, max(last_seen, last))
+        return Known(number, *times, seen, pages, page, self.batch.bodies.read(body))
 
     # ---- verdicts --------------------------------------------------------------------------------
 
     def decide(self, operation: bytes) -> list[Settled]:
         """The decisions on blocks that may repeat something; the others are new."""
         batch = self.batch
+        is_open, exact = self._may_repeat()
         pending = []
-        for at in np.flatnonzero(self._may_repeat()).tolist():
+        ids, counts = self.ids.tolist(), self.counts.tolist()
+        for at in np.flatnonzero(is_open).tolist():
             row, first = int(self.rows[at]), int(self.firsts[at])
-            stop = first + len(batch.fields(row))
-            candidates = [
-                ids[:count]
-                for ids, count in zip(
-                    self.ids[first:stop].tolist(), self.counts[first:stop].tolist(), strict=True
-                )
-            ]
-            pending.append(Pending(row, int(batch.page_of[row]), candidates))
+            block = Pending(row, int(batch.page_of[row]), [], exact.get(at))
+            if block.exact is None:
+                stop = first + len(batch.fields(row))
+                block.candidates = [ids[i][: counts[i]] for i in range(first, stop)]
+            pending.append(block)
         # Once each: what every page has is a candidate of many blocks.
-        numbers = {number for block in pending for ids in block.candidates for number in ids}
+        numbers = {number for block in pending for some in block.candidates for number in some}
+        numbers |= set(exact.values())
         batch.originals |= {number: self.known(number) for number in numbers}
         begun = Entries(operation, [], [], [])
         states = {
@@ -183,17 +187,23 @@ class Group:
         }
         return decide(batch, pending, states)
 
-    def _may_repeat(self) -> npt.NDArray[np.bool_]:
-        """Of each block, whether a candidate or an earlier block here is like it; those, too."""
+    def _may_repeat(self) -> tuple[npt.NDArray[np.bool_], dict[int, int]]:
+        """Of each block, whether a candidate or an earlier block here is like it; those, too.
+
+        And the blocks of which a candidate has the text, with the first such candidate.
+        """
         batch = self.batch
+        exact = self._find_exact()
         is_open = np.zeros(len(self.rows), dtype=np.bool_)
-        own, other = self.candidates_of, self.candidates
+        is_open[list(exact)] = True
+        is_other = ~is_open[self.candidates_of]
+        own, other = self.candidates_of[is_other], self.candidates[is_other]
         later, earlier, crowded = self._pairs_here()
         is_open[crowded] = True
         if not batch.bodies.are_verified:
             for blocks in (later, earlier, own):
                 is_open[blocks] = True
-            return is_open
+            return is_open, exact
         if len(later):
             prints = batch.sketches.fingerprints[:, 0]
             ours = (batch.sketches.trace_spans, batch.sketches.traces, prints)
@@ -213,7 +223,19 @@ class Group:
         new = [at for at, one in here if not is_open[one]]  # earlier ones that are new
         places = np.array([*own.tolist(), *new], dtype=np.int64)
         batch.candidates[self.rows] = np.bincount(places, minlength=len(self.rows))
-        return is_open
+        return is_open, exact
+
+    def _find_exact(self) -> dict[int, int]:
+        """The blocks whose text an original has, by their places: the first such original."""
+        found = dict[int, int]()
+        for at in np.flatnonzero(self.counts[self.firsts]).tolist():
+            first = self.firsts[at]
+            text = self.batch.body(int(self.rows[at]))[4:12]
+            for number in self.ids[first, : self.counts[first]].tolist():
+                if self.stored[number].body[4:12] == text:
+                    found[at] = number
+                    break
+        return found
 
     def _are_alike(
         self,

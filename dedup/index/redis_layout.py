@@ -172,7 +172,8 @@ class Entries(NamedTuple):
         operation: id of the operation.
         owned: ids of the page's originals.
         repeated: ids of the originals that its blocks repeat.
-        all: both in the order of the blocks, with REPEAT_ENTRY where a block repeats.
+        all: both in the order of the blocks, with REPEAT_ENTRY where a block repeats; 0 where it
+            is undecided.
     """
 
     operation: bytes
@@ -183,10 +184,10 @@ class Entries(NamedTuple):
 
 def read_entries(data: bytes) -> Entries:
     """A page's value."""
-    entries = [entry for (entry,) in struct.iter_unpack("<I", data[8:]) if entry]
+    entries = [entry for (entry,) in struct.iter_unpack("<I", data[8:])]
     return Entries(
         data[:8],
-        [entry for entry in entries if entry < REPEAT_ENTRY],
+        [entry for entry in entries if 0 < entry < REPEAT_ENTRY],
         [entry - REPEAT_ENTRY for entry in entries if entry >= REPEAT_ENTRY],
         entries,
     )
@@ -273,6 +274,12 @@ def read_chunk(blob: bytes) -> Chunk:
     starts = [origin + start for (start,) in struct.iter_unpack("<I", blob[at + 1 : origin])]
     bodies = [blob[a:b] for a, b in zip(starts, [*starts[1:], len(blob)], strict=True)]
     return Chunk(page, first, last, bodies)
+
+
+def read_lead(blob: bytes) -> tuple[str, int, int]:
+    """What a chunk says of all its originals: page id, first and last seen."""
+    length, first, last = _CHUNK.unpack_from(blob)
+    return blob[_CHUNK.size : _CHUNK.size + length].decode("utf-8", "surrogatepass"), first, last
 
 
 def read_body(blob: bytes, place: int) -> bytes:

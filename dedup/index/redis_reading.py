@@ -94,7 +94,7 @@ class RedisReading(RedisCalls):
         held = found[0] or found[1]
         if held is None:
             return None
-        entries = layout.read_entries(held).all
+        entries = [entry for entry in layout.read_entries(held).all if entry]
         names = [entry & ~layout.REPEAT_ENTRY for entry in entries]
         originals = yield from self._read_originals(names, now)
         blocks = []

@@ -55,13 +55,17 @@ class _Locals:
 def decide(batch: Batch, pending: Sequence[Pending], states: dict[int, PageState]) -> list[Settled]:
     """The verdicts on blocks that the scripts left open, in order: what to commit of each."""
     local = _Locals()
-    stored = _judge_stored(batch, pending)
+    stored = _judge_stored(batch, [block for block in pending if block.exact is None])
     for block in sorted(pending, key=lambda block: block.row):
         settled = Settled(len(local.settled), block.row, block.page)
         batch.candidates[block.row] = 0
         local.settled.append(settled)
-        fields = [value & FIELD for value in batch.fields(block.row).tolist()]
         state = states[block.page]
+        if block.exact is not None:
+            settled.kind, settled.similarity, settled.containment = VerdictKind.EXACT, 1.0, 1.0
+            _repeat_stored(batch, settled, state, batch.originals[block.exact])
+            continue
+        fields = [value & FIELD for value in batch.fields(block.row).tolist()]
         if not _find_exact(batch, block, fields[0], settled, state, local):
             _find_similar(batch, fields, settled, state, local, stored[block.row])
         if settled.action == Settled.ADD:
@@ -116,10 +120,11 @@ def _find_similar(
     best = NOTHING
     best_stored = best_local = None
     best_held = False
+    before = state.repeated_before(batch.place_of(settled.row))
     for number, outcome in stored:
         # A page that is checked again repeats what it repeated, even where something more similar
         # has come since.
-        held = outcome[0] in REPEATS and number in state.held
+        held = outcome[0] in REPEATS and number == before
         is_first = held == best_held and _is_better(outcome, best)
         if (held > best_held or is_first) and state.sees(number):
             best, best_stored, best_held = outcome, number, held

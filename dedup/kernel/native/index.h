@@ -108,31 +108,16 @@ typedef struct {
     u32 page, now;
     u32 before; /* originals last seen earlier have expired; 0: none do */
     int lookup; /* the page's own originals are invisible, and nothing is counted */
-    const u32 *held; /* ascending: the originals that the page repeated when it was checked before */
-    size_t held_count;
+    u32 held; /* the original that the block at this place repeated when the page was checked before; or 0 */
 } page_check;
 
 typedef struct {
     verdict verdict;
     record *original;
     u32 id;
-    int held;       /* a repeat of one that the page had before */
+    int held;       /* what the block repeated before */
     int candidates; /* originals that were compared with the block */
 } finding;
-
-INLINE int is_held(const page_check *check, u32 id) {
-    size_t low = 0, high = check->held_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (check->held[middle] == id) return 1;
-        if (check->held[middle] < id) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return 0;
-}
 
 /* During a check of its page, an original is visible from the moment that its block was met. */
 INLINE int is_visible(const record *r, const page_check *check) {
@@ -170,8 +155,8 @@ INLINE int find_candidates(const block_index *x, const block_view *block, u32 *i
     return count;
 }
 
-/* Improves `best` by the originals of one index. A page that is checked again repeats what it repeated, even
- * where something more similar has come since. Returns 0 where memory ran out. */
+/* Improves `best` by the originals of one index. A block of a page that is checked again repeats what it
+ * repeated, even where something more similar has come since. Returns 0 where memory ran out. */
 INLINE int find_best(const block_index *x, const block_view *block, const page_check *check,
                      const verdict_rule *rule, judge_scratch *judge, finding *best) {
     u32 ids[MAX_CANDIDATES];
@@ -181,7 +166,7 @@ INLINE int find_best(const block_index *x, const block_view *block, const page_c
         record *r = record_at(x, ids[i]);
         if (!is_visible(r, check)) continue;
         best->candidates++;
-        int held = is_held(check, ids[i]);
+        int held = check->held == ids[i];
         if (best->held && !held) continue;
         double floor = best->verdict.kind == NEAR && best->held == held ? best->verdict.similarity : -1;
         verdict v = {NEW, 0, 0};
@@ -250,7 +235,7 @@ INLINE void count_repeat(block_index *target, record *r, const page_check *check
 INLINE int check_block(block_index *x, block_index *overlay, const block_view *block, const page_check *check,
                        const verdict_rule *rule, judge_scratch *judge, finding *found, u32 *entry) {
     block_index *target = overlay ? overlay : x;
-    page_check local = {check->page, check->now, check->before, 0, NULL, 0};
+    page_check local = {check->page, check->now, check->before, 0, 0};
     finding none = {{NEW, 0, 0}, NULL, 0, 0, 0};
     *found = none;
     found->id = find_exact(x, block, check);

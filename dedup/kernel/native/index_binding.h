@@ -165,7 +165,8 @@ static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) 
     verdict_rule r = {rule[0], rule[1], rule[2], rule[3], rule[4], rule[5]};
     enum { AHEAD = 6 };
     for (Py_ssize_t p = 0; p < pages_n && memory; p++) {
-        page_check check = {pages[p], now, before, lookup, held_before, (size_t)held_before_n};
+        page_check check = {pages[p], now, before, lookup, 0};
+        Py_ssize_t judged = 0;
         for (i64 i = page_bounds[p]; i < page_bounds[p + 1]; i++) {
             if (i + AHEAD < last) {
                 i64 j = i + AHEAD;
@@ -182,6 +183,9 @@ static PyObject *kernel_check_blocks(PyObject *Py_UNUSED(self), PyObject *args) 
             block_view block = {fingerprints[2 * i], fingerprints[2 * i + 1], traces + trace_spans[2 * i], tokens,
                                 keys + key_spans[2 * i], (size_t)(key_spans[2 * i + 1] - key_spans[2 * i]),
                                 values + (size_t)i * value_count, value_count, (u32)(i - page_bounds[p])};
+            u32 before_this = judged < held_before_n ? held_before[judged] : 0;
+            check.held = before_this & REPEAT_ENTRY ? before_this & ~REPEAT_ENTRY : 0;
+            judged++;
             finding found;
             if (!check_block(&x, overlay, &block, &check, &r, &scratch, &found, entries + i)) {
                 memory = 0;
@@ -230,7 +234,7 @@ static PyObject *kernel_add_values(PyObject *Py_UNUSED(self), PyObject *args) {
     REQUIRE(x.state[POSTINGS] + added * (i64)key_count < (i64)x.slots, "the posting table");
     Py_BEGIN_ALLOW_THREADS;
     for (Py_ssize_t p = 0; p < pages_n; p++) {
-        page_check check = {pages[p], now, 0, 0, NULL, 0};
+        page_check check = {pages[p], now, 0, 0, 0};
         for (i64 i = page_bounds[p]; i < page_bounds[p + 1]; i++) {
             block_view block = {0, 0, NULL, 0, keys + (size_t)i * key_count, key_count,
                                 values + (size_t)i * value_count, value_count, (u32)(i - page_bounds[p])};
@@ -281,7 +285,7 @@ static PyObject *kernel_apply_entries(PyObject *Py_UNUSED(self), PyObject *args)
                              (size_t)tokens_n, 0};
     Py_BEGIN_ALLOW_THREADS;
     for (Py_ssize_t p = 0; p < pages_n && possible; p++) {
-        page_check check = {pages[p], now, before, 0, NULL, 0};
+        page_check check = {pages[p], now, before, 0, 0};
         i64 first = page_bounds[p];
         possible = apply_entries(&x, &added, entries + first, (size_t)(page_bounds[p + 1] - first), &check);
     }

@@ -41,7 +41,7 @@ def _check_block(
 ) -> tuple[Finding, int]:
     """Judge one block, add it where it is new, count it where it repeats."""
     target = overlay or index
-    local = check._replace(lookup=False, held=frozenset())
+    local = check._replace(lookup=False, held=0)
     finding = Finding(Verdict(VerdictKind.NEW, 0.0, 0.0))
     home, exact = index, index.find_exact(block, check)
     if exact is None and overlay:
@@ -92,8 +92,9 @@ def check_blocks(
             their MinHash values, for originals that have nothing else (k = 0: none has).
         page_bounds: int64[p + 1], where each page's blocks start and end.
         pages: uint32[p], the pages' numbers; a page that the index knows was withdrawn before.
-        held: uint32, ascending: the originals that the page (one alone) repeated when it
-            was checked before. What a block repeats among these goes before what has come since.
+        held: uint32, the entries that the page (one alone) had before, of its judged blocks in
+            order. A block repeats the one that its place repeated, if it does, even where something
+            more similar has come since.
         now: seconds since 1970.
         before: originals last seen earlier have expired, as if they were not there (0: none have).
         min_words: blocks with fewer tokens are skipped.
@@ -114,13 +115,16 @@ def check_blocks(
     values, rows = Rule(*rule.tolist()), details.reshape(-1, 6)
     bounds = page_bounds.tolist()
     for page, first, last in zip(pages.tolist(), bounds, bounds[1:], strict=False):
-        check = PageCheck(page, now, before, lookup, frozenset(held.tolist()))
+        before_this = iter(held.tolist())
         for i in range(first, last):
             trace = traces[slice(*trace_spans.reshape(-1, 2)[i])].tolist()
             kinds[i], similarity[i], containment[i] = VerdictKind.SKIPPED, 0, 0
             entries[i] = candidates[i] = 0
             if not trace or len(trace) < min_words:
                 continue
+            entry = next(before_this, 0)
+            its = entry & ~REPEAT_ENTRY if entry & REPEAT_ENTRY else 0
+            check = PageCheck(page, now, before, lookup, its)
             low, high = fingerprints.reshape(-1, 2)[i].tolist()
             block_keys = keys[slice(*key_spans.reshape(-1, 2)[i])].tolist()
             block = Block((low, high), trace, block_keys, minhashes[i], i - first)

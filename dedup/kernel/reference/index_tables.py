@@ -81,7 +81,7 @@ class PageCheck(NamedTuple):
     now: int
     before: int
     lookup: bool
-    held: frozenset[int] = frozenset()
+    held: int = 0
 
 
 @dataclass
@@ -202,7 +202,7 @@ class Index:
             else:
                 continue
             is_repeat = verdict.kind not in {VerdictKind.NEW, VerdictKind.EXTENSION}
-            held = is_repeat and original in check.held
+            held = is_repeat and original == check.held
             is_first = held == finding.held and is_better(verdict, finding.verdict)
             if held > finding.held or is_first:
                 finding.verdict, finding.original, finding.index = verdict, original, self
