@@ -245,7 +245,7 @@ def _batches(inputs: Iterable[Input]) -> Iterator[list[Input]]:
     for item in inputs:
         items.append(item)
         if isinstance(item, PageFile):
-            size += item.characters
+            size += item.weight
         elif isinstance(item, Page):
             size += characters_of(item)
         if size >= BATCH_CHARACTERS or len(items) >= BATCH_PAGES:
