@@ -71,6 +71,8 @@ class Watched:
         for _ in range(MOST_TRIES):
             has_turn = bool(self._crowded) and (yield from self._take_turn())
             group = yield from self._read(batch, range(first, end))
+            if has_turn and not isinstance(group, Group):
+                yield Talk([command("DEL", self._turn)])
             if group is None:
                 break
             if isinstance(group, int):
