@@ -14,12 +14,8 @@ import numpy.typing as npt
 
 from dedup import kernel
 from dedup.index import redis_layout as layout
-from dedup.index.redis_layout import POSTING_BYTES
+from dedup.index.redis_layout import IDS_PER_KEY, POSTING_BYTES
 from dedup.index.redis_wire import Words, pack_numbers
-
-IDS_PER_KEY = 4
-"""Ids that a key holds at most, first come first kept (as in lua/_postings.lua)."""
-
 
 LEAST_SPLITS = 32
 """Buckets that are split together at least, in a table that is not small: a page alone does not."""

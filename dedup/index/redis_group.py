@@ -5,7 +5,6 @@ Arrays and bytes; neither commands nor replies. `redis_watched.py` asks and send
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -17,14 +16,13 @@ from dedup import kernel
 from dedup.index import redis_layout as layout
 from dedup.index.redis_batch import Batch, Known, PageState, Pending, Settled
 from dedup.index.redis_bodies import HEAD_BYTES
-from dedup.index.redis_buckets import IDS_PER_KEY, Buckets, Held
-from dedup.index.redis_layout import CHUNK_ROOM, REPEAT_ENTRY, Entries, Names
+from dedup.index.redis_buckets import Buckets, Held
+from dedup.index.redis_layout import CHUNK_ROOM, IDS_PER_KEY, REPEAT_ENTRY, Entries, Names
 from dedup.index.redis_verify import FIELD, decide
 from dedup.index.redis_wire import Word, Words, command, pack_words
 from dedup.kernel.kinds import VerdictKind
 
 _TOTALS = ("bits", "cursor", "postings", "pages", "originals", "repeats")
-_COUNTS = struct.Struct("<III")
 _MULTI, _EXEC = command("MULTI"), command("EXEC")
 
 
@@ -85,7 +83,7 @@ class Head(NamedTuple):
 class Stored(NamedTuple):
     """A candidate as it was read: its chunk, its body, its counts."""
 
-    chunk: bytes
+    chunk: layout.Chunk
     body: bytes
     seen: int
     pages: int
@@ -114,7 +112,6 @@ class Group:
         self.candidates = self.candidates_of = np.zeros(0, dtype=np.int64)
         """Candidates, and, by its place in `rows`, the block of each."""
         self.stored: dict[int, Stored] = {}
-        self._leads: dict[int, tuple[str, int, int]] = {}
 
     def find(self, buckets: Sequence[bytes | None]) -> list[int]:
         """Take the buckets as they were read; the candidates of all blocks, ascending."""
@@ -139,27 +136,25 @@ class Group:
         return bool(counts.any())
 
     def learn(
-        self, candidates: Sequence[int], chunks: dict[int, bytes], counts: Sequence[bytes | None]
+        self,
+        candidates: Sequence[int],
+        chunks: Mapping[int, layout.Chunk],
+        counts: Sequence[bytes | None],
     ) -> bool:
         """Take note of the candidates. False: one of them is not there as it should be."""
         for number, value in zip(candidates, counts, strict=True):
-            at, place = divmod(number, CHUNK_ROOM)
-            body = layout.read_body(chunks[at], place) if at in chunks else b""
+            body = layout.body_in(chunks, number)
             if len(body) < HEAD_BYTES:
                 return False
-            held = _COUNTS.unpack(value) if value else (0, 1, 0)
-            self.stored[number] = Stored(chunks[at], body, *held)
+            held = layout.COUNTS.unpack(value) if value else (0, 1, 0)
+            self.stored[number] = Stored(chunks[number // CHUNK_ROOM], body, *held)
         return True
 
     def known(self, number: int) -> Known:
         """A candidate, taken apart."""
         chunk, body, seen, pages, last = self.stored[number]
-        lead = self._leads.get(number // CHUNK_ROOM)
-        if lead is None:
-            lead = self._leads[number // CHUNK_ROOM] = layout.read_lead(chunk)
-        page, first_seen, last_seen = lead
-        times = (first_seen, max(last_seen, last))
-        return Known(number, *times, seen, pages, page, self.batch.bodies.read(body))
+        times = (chunk.first_seen, max(chunk.last_seen, last))
+        return Known(number, *times, seen, pages, chunk.page, self.batch.bodies.read(body))
 
     # ---- verdicts --------------------------------------------------------------------------------
 
@@ -337,7 +332,7 @@ class Group:
             {
                 "postings": buckets.written,
                 "records": _pairs(records),
-                "counts": _pairs({at: _COUNTS.pack(*found) for at, found in counted.items()}),
+                "counts": _pairs({at: layout.COUNTS.pack(*found) for at, found in counted.items()}),
                 "pages": _pairs(values),
             },
             buckets.removed,

@@ -36,6 +36,9 @@ CHUNK_ROOM = 4
 """Records in a chunk at most: an id is the chunk's number times this, plus the place in it. Larger
 chunks save some bytes a block, but scripts read them whole."""
 
+IDS_PER_KEY = 4
+"""Ids that a key holds at most, first come first kept (as in lua/_postings.lua)."""
+
 LONGEST_NAME = 0xFFFF
 """Bytes of a page's id."""
 
@@ -48,7 +51,9 @@ PARTS = ("pages", "records", "counts", "postings")
 _CALL = struct.Struct("<IIBBBddd")
 _ORIGINAL = struct.Struct("<IIIIIH")
 _CHUNK = struct.Struct("<HII")
-_LENGTH, _START = struct.Struct("<H"), struct.Struct("<I")
+_START = struct.Struct("<I")
+COUNTS = struct.Struct("<III")
+"""A value of `counts`: repeats, pages, last seen."""
 _SETTLED = struct.Struct("<HIBBIBHI")
 BLOCK_HEAD = np.dtype([("page", "<u2"), ("postings", "u1"), ("length", "<u4")])
 
@@ -256,49 +261,32 @@ class Chunk(NamedTuple):
         page: its id.
         first_seen: when they were added, in seconds since 1970.
         last_seen: when they were met on the page again, last.
-        bodies: what the layout keeps of each, by place; empty where one was released.
+        records: what the layout keeps of each; see `body_in`.
     """
 
     page: str
     first_seen: int
     last_seen: int
-    bodies: list[bytes]
+    records: bytes
 
 
 def read_chunk(blob: bytes) -> Chunk:
     """A chunk of records."""
     length, first, last = _CHUNK.unpack_from(blob)
     at = _CHUNK.size + length
-    page = blob[_CHUNK.size : at].decode("utf-8", "surrogatepass")
-    origin = at + 1 + 4 * blob[at]
-    starts = [origin + start for (start,) in struct.iter_unpack("<I", blob[at + 1 : origin])]
-    bodies = [blob[a:b] for a, b in zip(starts, [*starts[1:], len(blob)], strict=True)]
-    return Chunk(page, first, last, bodies)
-
-
-def read_lead(blob: bytes) -> tuple[str, int, int]:
-    """What a chunk says of all its originals: page id, first and last seen."""
-    length, first, last = _CHUNK.unpack_from(blob)
-    return blob[_CHUNK.size : _CHUNK.size + length].decode("utf-8", "surrogatepass"), first, last
-
-
-def read_body(blob: bytes, place: int) -> bytes:
-    """What a chunk has of one original; empty: it is not there."""
-    (length,) = _LENGTH.unpack_from(blob)
-    count = blob[_CHUNK.size + length]
-    if place >= count:
-        return b""
-    starts = _CHUNK.size + length + 1
-    origin = starts + 4 * count
-    (start,) = _START.unpack_from(blob, starts + 4 * place)
-    if place + 1 == count:
-        return blob[origin + start :]
-    (stop,) = _START.unpack_from(blob, starts + 4 * (place + 1))
-    return blob[origin + start : origin + stop]
+    return Chunk(blob[_CHUNK.size : at].decode("utf-8", "surrogatepass"), first, last, blob[at:])
 
 
 def body_in(chunks: Mapping[int, Chunk], original: int) -> bytes:
     """What is kept of an original, from chunks by their numbers; empty: it is not there."""
     number, place = divmod(original, CHUNK_ROOM)
-    bodies = chunks[number].bodies if number in chunks else []
-    return bodies[place] if place < len(bodies) else b""
+    records = chunks[number].records if number in chunks else b"\0"
+    count = records[0]
+    if place >= count:
+        return b""
+    origin = 1 + 4 * count
+    (start,) = _START.unpack_from(records, 1 + 4 * place)
+    if place + 1 == count:
+        return records[origin + start :]
+    (stop,) = _START.unpack_from(records, 1 + 4 * (place + 1))
+    return records[origin + start : origin + stop]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import struct
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -26,8 +25,6 @@ SCANNED = 1000
 FORWARD_BYTES = 4
 """The body of an original that was renewed is its new id."""
 
-_COUNTS = struct.Struct("<III")
-
 
 class Counted(NamedTuple):
     """An original that is repeated, by its counts alone; the smallest ranks first."""
@@ -39,7 +36,7 @@ class Counted(NamedTuple):
     @classmethod
     def of(cls, number: bytes, value: bytes) -> Counted:
         """From a field of `counts` and its value."""
-        seen, pages, _ = _COUNTS.unpack(value)
+        seen, pages, _ = layout.COUNTS.unpack(value)
         return cls(-seen, -pages, int(number))
 
 
@@ -233,7 +230,7 @@ class RedisReading(RedisCalls):
         numbers = sorted(set(ids))
         found = yield self._both("HMGET", "counts", numbers)
         pairs = zip(numbers, *found, strict=True)
-        return {at: _COUNTS.unpack(even or odd) for at, even, odd in pairs if even or odd}
+        return {at: layout.COUNTS.unpack(even or odd) for at, even, odd in pairs if even or odd}
 
     def _both(self, command: str, part: str, fields: Sequence[int | bytes]) -> list[Command]:
         """A command on a part of the index, in both generations."""

@@ -16,10 +16,8 @@ import numpy.typing as npt
 
 from dedup import kernel
 from dedup.index.redis_batch import Batch, Known, PageState, Pending, Settled
+from dedup.index.redis_layout import IDS_PER_KEY
 from dedup.kernel.kinds import VerdictKind
-
-POSTINGS_PER_KEY = 4
-"""Ids that a key holds at most, first come first kept (as in lua/_postings.lua)."""
 
 FIELD = 0xFFFFFFFFFF
 """The bits of a key that a posting's field has."""
@@ -47,7 +45,7 @@ class _Locals:
         """Add a block; `stored` are the ids that the store has under each of its fields."""
         for key, ids in zip(fields, stored, strict=True):
             mine = self._by_field.setdefault(key, [])
-            if len(ids) + len(mine) < POSTINGS_PER_KEY:
+            if len(ids) + len(mine) < IDS_PER_KEY:
                 mine.append(settled.number)
         self.seen[settled.number] = 0
 

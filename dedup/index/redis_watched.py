@@ -193,7 +193,7 @@ class Watched:
             if _is_refused(replies):
                 return None
             held = zip(numbers, replies[0], strict=True)
-            chunks = {number: blob for number, blob in held if blob is not None}
+            chunks = {number: layout.read_chunk(blob) for number, blob in held if blob is not None}
             if not group.learn(candidates, chunks, replies[1]):
                 return None
         return group
