@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dedup import kernel
 from dedup.index import redis_layout as layout
 from dedup.index.redis_bodies import Bodies, Body
 from dedup.index.redis_layout import REPEAT_ENTRY, Call, Entries, PageChange, PageMode
@@ -176,18 +177,19 @@ class Batch:
     def _pack(self, bounds: npt.NDArray[np.int64]) -> None:
         """What calls are made of, for all rows: slices of these follow the rows."""
         sketches, n = self.sketches, len(self.sketches)
-        counts = (sketches.key_spans[:, 1] - sketches.key_spans[:, 0] + 1) * self._judged
-        ends = np.cumsum(counts)
-        starts = ends - counts
-        own = np.arange(counts.sum()) - np.repeat(starts, counts)
-        # A block's fields are its fingerprint's low half, then its keys.
-        sources = np.repeat(sketches.key_spans[:, 0] - 1, counts) + own
-        fields = sketches.keys[np.maximum(sources, 0)] if len(own) else np.zeros(0, np.uint64)
-        fields[starts[self._judged]] = sketches.fingerprints[self._judged, 0]
-        self._fields, self._field_bounds = fields, np.concatenate(([0], ends))
+        room = sketches.key_count + n
+        self._fields, self._field_bounds = np.empty(room, np.uint64), np.empty(n + 1, np.int64)
+        kernel.list_postings(
+            sketches.fingerprints,
+            sketches.keys,
+            sketches.key_spans,
+            self._judged,
+            self._fields,
+            self._field_bounds,
+        )
         positions = np.arange(n) - bounds[self.page_of]
         self._bodies = self.bodies.pack(
-            sketches, self._judged, positions, fields, self._field_bounds
+            sketches, self._judged, positions, self._fields, self._field_bounds
         )
 
     # ---- rows ------------------------------------------------------------------------------------

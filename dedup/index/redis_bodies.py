@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +24,6 @@ from dedup.sketch import Sketches, keys_of_traces
 
 HEAD_BYTES, SIGNATURE_BYTES = 12, 34
 REPETITIVE = 0x80000000
-BITS_IN = np.array([value.bit_count() for value in range(256)], dtype=np.uint8)
 VARIED = 0.85
 """The less may repeat in a text that is not marked, the more candidates its signature refutes."""
 
@@ -70,22 +70,44 @@ class Bodies:
         field_bounds: npt.NDArray[np.int64],
     ) -> list[bytes]:
         """The body of each block; empty for those that are not judged."""
-        heads = self._heads(sketches, positions)
-        size, packed = heads.itemsize, heads.tobytes()
+        if self.are_signed:
+            return self._pack_signed(sketches, judged, positions)
+        prints = sketches.fingerprints[:, 0].tolist()
         traces = sketches.traces.astype("<u2", copy=False).tobytes()
         bodies = [b""] * len(sketches)
-        rows = np.flatnonzero(judged)
-        spans = (2 * sketches.trace_spans[rows]).tolist()
-        for row, (start, stop) in zip(rows.tolist(), spans, strict=True):
+        for row in np.flatnonzero(judged).tolist():
+            head = struct.pack("<IQ", positions[row], prints[row])
             if self._keep == "keys":
                 rest = pack_fields(fields[field_bounds[row] : field_bounds[row + 1]])
             else:
-                rest = traces[start:stop]
-                if self._keep == "text":
-                    text = zlib.compress(sketches.text(row), 6)
-                    rest = struct.pack("<I", len(rest) // 2) + rest + text
-            bodies[row] = packed[size * row : size * row + size] + rest
+                start, stop = sketches.trace_spans[row].tolist()
+                text = zlib.compress(sketches.text(row), 6)
+                rest = struct.pack("<I", stop - start) + traces[2 * start : 2 * stop] + text
+            bodies[row] = head + rest
         return bodies
+
+    def _pack_signed(
+        self,
+        sketches: Sketches,
+        judged: npt.NDArray[np.bool_],
+        positions: npt.NDArray[np.int64],
+    ) -> list[bytes]:
+        """Bodies with a signature and a trace."""
+        n = len(sketches)
+        room = (HEAD_BYTES + SIGNATURE_BYTES) * n + 2 * int(sketches.tokens.sum())
+        packed, bounds = np.empty(room, dtype=np.uint8), np.empty(n + 1, dtype=np.int64)
+        kernel.pack_bodies(
+            sketches.traces,
+            sketches.trace_spans,
+            sketches.fingerprints,
+            judged,
+            positions,
+            self.varied,
+            packed,
+            bounds,
+        )
+        data, ends = packed.tobytes(), bounds.tolist()
+        return [data[start:stop] for start, stop in pairwise(ends)]
 
     def read(self, body: bytes) -> Body:
         """A body, taken apart."""
@@ -105,23 +127,16 @@ class Bodies:
             trace = np.frombuffer(body[HEAD_BYTES + SIGNATURE_BYTES :], "<u2")
         return Body(position & ~REPETITIVE, fingerprint, trace, fields, text)
 
-    def traces(
-        self, bodies: Sequence[bytes]
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint16]]:
-        """The traces in some bodies: spans and values, back to back."""
+    def trace_spans(self, data: bytes, spans: Sequence[tuple[int, int]]) -> npt.NDArray[np.int64]:
+        """int64[n, 2], where in some data the traces of bodies with these spans start and end."""
+        found = np.array(spans, dtype=np.int64).reshape(-1, 2)
         if self._keep == "text":
-            start = HEAD_BYTES + 4
-            sizes = [struct.unpack_from("<I", body, HEAD_BYTES)[0] for body in bodies]
-            parts = [
-                body[start : start + 2 * size] for body, size in zip(bodies, sizes, strict=True)
-            ]
+            found[:, 0] += HEAD_BYTES + 4
+            sizes = [struct.unpack_from("<I", data, start + HEAD_BYTES)[0] for start, _ in spans]
+            found[:, 1] = found[:, 0] + 2 * np.array(sizes, dtype=np.int64)
         else:
-            parts = [body[HEAD_BYTES + SIGNATURE_BYTES :] for body in bodies]
-        bounds = np.zeros(len(parts) + 1, dtype=np.int64)
-        np.cumsum(list(map(len, parts)), out=bounds[1:])
-        bounds //= 2
-        values = np.frombuffer(b"".join(parts), dtype="<u2")
-        return np.stack((bounds[:-1], bounds[1:]), axis=1), values.astype(np.uint16, copy=False)
+            found[:, 0] += HEAD_BYTES + SIGNATURE_BYTES
+        return found
 
     def fields(self, bodies: list[Body]) -> list[npt.NDArray[np.uint64]]:
         """What the postings of originals are made of, from their bodies: the fingerprint first."""
@@ -137,23 +152,3 @@ class Bodies:
             np.concatenate((prints[at : at + 1], keys[slice(*key_spans[at])]))
             for at in range(len(bodies))
         ]
-
-    def _heads(self, sketches: Sketches, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.void]:
-        """Position, mark and fingerprint of each block."""
-        shape = [("position", "<u4"), ("fingerprint", "<u8")]
-        if self.are_signed:
-            shape += [("bits", "<u2"), ("signature", "V32")]
-        heads = np.empty(len(sketches), dtype=shape)
-        heads["position"] = positions
-        heads["fingerprint"] = sketches.fingerprints[:, 0]
-        if self.are_signed:
-            distinct = np.empty(len(sketches), dtype=np.int64)
-            signatures = np.empty((len(sketches), 32), dtype=np.uint8)
-            kernel.sign(sketches.traces, sketches.trace_spans, signatures, distinct)
-            heads["bits"] = BITS_IN[signatures].sum(axis=1)
-            heads["signature"] = signatures.view("V32").ravel()
-            # So few distinct pairs of tokens that the block may be the shorter one of a pair whose
-            # other has no more tokens.
-            repetitive = distinct - 2 < self.varied * (sketches.tokens - 1)
-            heads["position"][repetitive] |= np.uint32(REPETITIVE)
-        return heads

@@ -5,6 +5,7 @@ Arrays and bytes; neither commands nor replies. `redis_watched.py` asks and send
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -18,10 +19,11 @@ from dedup.index.redis_batch import Batch, Known, PageState, Pending, Settled
 from dedup.index.redis_bodies import HEAD_BYTES
 from dedup.index.redis_buckets import Buckets, Held
 from dedup.index.redis_layout import CHUNK_ROOM, IDS_PER_KEY, REPEAT_ENTRY, Entries, Names
-from dedup.index.redis_verify import FIELD, decide
+from dedup.index.redis_verify import decide
 from dedup.index.redis_wire import Word, Words, command, pack_words
-from dedup.kernel.kinds import VerdictKind
 
+NEVER = (0, 1, 0)
+"""Repeats, pages and last repeat of an original that was not repeated."""
 _TOTALS = ("bits", "cursor", "postings", "pages", "originals", "repeats")
 _MULTI, _EXEC = command("MULTI"), command("EXEC")
 
@@ -80,16 +82,6 @@ class Head(NamedTuple):
         return words
 
 
-class Stored(NamedTuple):
-    """A candidate as it was read: its chunk, its body, its counts."""
-
-    chunk: layout.Chunk
-    body: bytes
-    seen: int
-    pages: int
-    last: int
-
-
 class Group:
     """Some pages of a batch, and what was read for them."""
 
@@ -98,8 +90,8 @@ class Group:
         self.rows = batch.rows(pages)
         self.place_of = {row: at for at, row in enumerate(self.rows.tolist())}
         self.keys, counts = batch.fields_of(pages)
-        self.keys &= np.uint64(FIELD)
-        self.firsts = np.cumsum(counts) - counts
+        self.firsts = np.zeros(len(counts) + 1, dtype=np.int64)
+        np.cumsum(counts, out=self.firsts[1:])
         self.owners = np.repeat(np.arange(len(self.rows)), counts)
         """Of each posting, the place of its block in `rows`."""
         self.held = Held(head.buckets, self.keys, growing=True)
@@ -107,25 +99,21 @@ class Group:
         """What the generation before has, where originals expire."""
         self.counts = np.zeros(0, dtype=np.uint8)
         self.ids = np.zeros((0, IDS_PER_KEY), dtype=np.uint32)
-        self.repeated_keys = np.zeros(0, dtype=np.int64)
-        """Postings whose key there is more than once here: those of a key together, in order."""
-        self.candidates = self.candidates_of = np.zeros(0, dtype=np.int64)
-        """Candidates, and, by its place in `rows`, the block of each."""
-        self.stored: dict[int, Stored] = {}
+        self.earlier = np.zeros(0, dtype=np.int64)
+        self.candidates: list[int] = []
+        """All originals under the keys, ascending."""
+        self._chunks: Mapping[int, bytes] = {}
+        self._bodies, self._spans = b"", list[tuple[int, int]]()
+        """Chunks with the candidates, back to back, and where in them each body is."""
+        self._counts: dict[int, tuple[int, int, int]] = {}
 
     def find(self, buckets: Sequence[bytes | None]) -> list[int]:
         """Take the buckets as they were read; the candidates of all blocks, ascending."""
         self.held.take(buckets)
-        self.counts, self.ids, earlier = self.held.find()
-        again = np.flatnonzero(earlier >= 0)
-        if len(again):
-            places = np.union1d(again, earlier[again])
-            self.repeated_keys = places[np.argsort(self.keys[places], kind="stable")]
-        taken = np.flatnonzero(self.counts)
-        is_there = np.arange(IDS_PER_KEY) < self.counts[taken, None]
-        self.candidates = self.ids[taken][is_there].astype(np.int64)
-        self.candidates_of = np.repeat(self.owners[taken], self.counts[taken])
-        return sorted(set(self.candidates.tolist()))
+        self.counts, self.ids, self.earlier = self.held.find()
+        # No original has the number 0.
+        self.candidates = sorted({*self.ids[self.counts > 0].ravel().tolist()} - {0})
+        return self.candidates
 
     def is_old(self, buckets: Sequence[bytes | None]) -> bool:
         """Whether the generation before has an original under a key of a block."""
@@ -135,45 +123,53 @@ class Group:
         counts, _, _ = self.old.find()
         return bool(counts.any())
 
-    def learn(
-        self,
-        candidates: Sequence[int],
-        chunks: Mapping[int, layout.Chunk],
-        counts: Sequence[bytes | None],
-    ) -> bool:
+    def learn(self, chunks: Mapping[int, bytes], counts: Sequence[bytes | None]) -> bool:
         """Take note of the candidates. False: one of them is not there as it should be."""
-        for number, value in zip(candidates, counts, strict=True):
-            body = layout.body_in(chunks, number)
-            if len(body) < HEAD_BYTES:
+        offsets, size = dict[int, int](), 0
+        for number, blob in chunks.items():
+            offsets[number] = size
+            size += len(blob)
+        for original, value in zip(self.candidates, counts, strict=True):
+            number = original // CHUNK_ROOM
+            if number not in chunks:
                 return False
-            held = layout.COUNTS.unpack(value) if value else (0, 1, 0)
-            self.stored[number] = Stored(chunks[number // CHUNK_ROOM], body, *held)
+            start, stop = layout.body_span(chunks[number], original)
+            if stop - start < HEAD_BYTES:
+                return False
+            self._spans.append((offsets[number] + start, offsets[number] + stop))
+            if value:
+                self._counts[original] = layout.COUNTS.unpack(value)
+        self._chunks, self._bodies = chunks, b"".join(chunks.values())
         return True
 
     def known(self, number: int) -> Known:
         """A candidate, taken apart."""
-        chunk, body, seen, pages, last = self.stored[number]
+        chunk = layout.read_chunk(self._chunks[number // CHUNK_ROOM])
+        start, stop = self._spans[bisect_left(self.candidates, number)]
+        seen, pages, last = self._counts.get(number, NEVER)
         times = (chunk.first_seen, max(chunk.last_seen, last))
-        return Known(number, *times, seen, pages, chunk.page, self.batch.bodies.read(body))
+        body = self.batch.bodies.read(self._bodies[start:stop])
+        return Known(number, *times, seen, pages, chunk.page, body)
 
     # ---- verdicts --------------------------------------------------------------------------------
 
     def decide(self, operation: bytes) -> list[Settled]:
         """The decisions on blocks that may repeat something; the others are new."""
         batch = self.batch
-        is_open, exact = self._may_repeat()
+        is_open, exact = self._screen()
         pending = []
-        ids, counts = self.ids.tolist(), self.counts.tolist()
         for at in np.flatnonzero(is_open).tolist():
-            row, first = int(self.rows[at]), int(self.firsts[at])
-            block = Pending(row, int(batch.page_of[row]), [], exact.get(at))
+            row = int(self.rows[at])
+            block = Pending(row, int(batch.page_of[row]), [], int(exact[at]) or None)
             if block.exact is None:
-                stop = first + len(batch.fields(row))
-                block.candidates = [ids[i][: counts[i]] for i in range(first, stop)]
+                postings = range(self.firsts[at], self.firsts[at + 1])
+                block.candidates = [self.ids[i, : self.counts[i]].tolist() for i in postings]
             pending.append(block)
+        if not pending:
+            return []
         # Once each: what every page has is a candidate of many blocks.
         numbers = {number for block in pending for some in block.candidates for number in some}
-        numbers |= set(exact.values())
+        numbers |= {block.exact for block in pending if block.exact is not None}
         batch.originals |= {number: self.known(number) for number in numbers}
         begun = Entries(operation, [], [], [])
         states = {
@@ -182,106 +178,37 @@ class Group:
         }
         return decide(batch, pending, states)
 
-    def _may_repeat(self) -> tuple[npt.NDArray[np.bool_], dict[int, int]]:
-        """Of each block, whether a candidate or an earlier block here is like it; those, too.
-
-        And the blocks of which a candidate has the text, with the first such candidate.
-        """
-        batch = self.batch
-        exact = self._find_exact()
-        is_open = np.zeros(len(self.rows), dtype=np.bool_)
-        is_open[list(exact)] = True
-        is_other = ~is_open[self.candidates_of]
-        own, other = self.candidates_of[is_other], self.candidates[is_other]
-        later, earlier, crowded = self._pairs_here()
-        is_open[crowded] = True
-        if not batch.bodies.are_verified:
-            for blocks in (later, earlier, own):
-                is_open[blocks] = True
+    def _screen(self) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.uint32]]:
+        """Which blocks may repeat something; and the original that has a block's text, or 0."""
+        batch, n = self.batch, len(self.rows)
+        is_open, exact = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.uint32)
+        if not batch.bodies.are_verified:  # all that have a key in common with another
+            again = np.flatnonzero(self.earlier >= 0)
+            for postings in (self.counts > 0, again, self.earlier[again]):
+                is_open[self.owners[postings]] = True
             return is_open, exact
-        if len(later):
-            prints = batch.sketches.fingerprints[:, 0]
-            ours = (batch.sketches.trace_spans, batch.sketches.traces, prints)
-            is_like = self._are_alike(later, self.rows[earlier], *ours)
-            is_open[later[is_like]] = True
-            is_open[earlier[is_like]] = True
-        if len(own):
-            place = {number: at for at, number in enumerate(self.stored)}
-            bodies = [stored.body for stored in self.stored.values()]
-            spans, traces = batch.bodies.traces(bodies)
-            prints = np.frombuffer(b"".join([body[4:12] for body in bodies]), dtype="<u8")
-            pairs = sorted(set(zip(own.tolist(), other.tolist(), strict=True)))
-            own = np.array([pair[0] for pair in pairs])
-            other = np.array([place[pair[1]] for pair in pairs])
-            is_open[own[self._are_alike(own, other, spans, traces, prints)]] = True
-        here = {*zip(later.tolist(), earlier.tolist(), strict=True)}
-        new = [at for at, one in here if not is_open[one]]  # earlier ones that are new
-        places = np.array([*own.tolist(), *new], dtype=np.int64)
-        batch.candidates[self.rows] = np.bincount(places, minlength=len(self.rows))
-        return is_open, exact
-
-    def _find_exact(self) -> dict[int, int]:
-        """The blocks whose text an original has, by their places: the first such original."""
-        found = dict[int, int]()
-        for at in np.flatnonzero(self.counts[self.firsts]).tolist():
-            first = self.firsts[at]
-            text = self.batch.body(int(self.rows[at]))[4:12]
-            for number in self.ids[first, : self.counts[first]].tolist():
-                if self.stored[number].body[4:12] == text:
-                    found[at] = number
-                    break
-        return found
-
-    def _are_alike(
-        self,
-        own: npt.NDArray[np.int64],
-        other: npt.NDArray[np.int64],
-        spans: npt.NDArray[np.int64],
-        traces: npt.NDArray[np.uint16],
-        prints: npt.NDArray[np.uint64],
-    ) -> npt.NDArray[np.bool_]:
-        """Of pairs of a block (by its place here) and another text, whether there is a verdict."""
-        sketches, blocks = self.batch.sketches, self.rows[own]
-        kinds, unused = np.zeros(len(own), dtype=np.uint8), np.zeros((2, len(own)))
-        kernel.judge(
-            self.batch.rule,
+        sketches, compared = batch.sketches, np.zeros(n, dtype=np.uint16)
+        kernel.screen_blocks(
+            batch.rule,
             sketches.trace_spans,
             sketches.traces,
-            spans,
-            traces,
-            blocks,
-            other,
-            kinds,
-            *unused,
+            sketches.fingerprints,
+            self.rows,
+            self.firsts,
+            self.owners,
+            self.counts,
+            self.ids,
+            self.earlier,
+            np.array(self.candidates, dtype=np.uint32),
+            self._bodies,
+            np.array([start for start, _ in self._spans], dtype=np.int64),
+            batch.bodies.trace_spans(self._bodies, self._spans),
+            is_open,
+            exact,
+            compared,
         )
-        is_exact = sketches.fingerprints[blocks, 0] == prints[other]
-        alike: npt.NDArray[np.bool_] = is_exact | (kinds != VerdictKind.NEW)
-        return alike
-
-    def _pairs_here(
-        self,
-    ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-        """Blocks here that share a key, in pairs: later and earlier ones. And crowded ones.
-
-        Crowded are those with a key that has room for some of them only: who is found there depends
-        on who is added. Where it has no room at all, nobody is.
-        """
-        order = self.repeated_keys
-        if not len(order):
-            return order, order, order
-        order = order[self.counts[order] < IDS_PER_KEY]
-        keys, owners = self.keys[order], self.owners[order]
-        firsts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])[: len(keys)])
-        sizes = np.diff(np.append(firsts, len(keys)))
-        is_crowded = np.repeat(self.counts[order[firsts]] + sizes > IDS_PER_KEY, sizes)
-        later, earlier = [], []
-        for distance in range(1, min(IDS_PER_KEY, int(sizes.max(initial=1)))):
-            same = np.flatnonzero(keys[distance:] == keys[:-distance])
-            later.append(owners[same + distance])
-            earlier.append(owners[same])
-        nothing = owners[:0]
-        pairs = np.concatenate([nothing, *later]), np.concatenate([nothing, *earlier])
-        return *pairs, owners[is_crowded]
+        batch.candidates[self.rows] = compared
+        return is_open, exact
 
     # ---- what is written -------------------------------------------------------------------------
 
@@ -304,15 +231,11 @@ class Group:
                 batch.originals[original] = batch.local_original(other.row, 0)._replace(id=original)
             else:
                 original = settled.original
-            seen, pages = 0, 1
-            if original in counted:
-                seen, pages, _ = counted[original]
-            elif original in self.stored:
-                seen, pages = self.stored[original].seen, self.stored[original].pages
+            seen, pages, _ = counted.get(original) or self._counts.get(original, NEVER)
             counted[original] = (seen + 1, pages + settled.elsewhere, batch.call.now)
             counts.append(counted[original][:2])
             entries[place_of[settled.row]] = original + REPEAT_ENTRY
-        chosen = self._postings_with_room(is_added)
+        chosen = self._choose(is_added)
         buckets = self.held.add(chosen, entries[self.owners[chosen]])
         after = head._replace(
             chunks=chunks,
@@ -330,7 +253,7 @@ class Group:
         return Outcome(
             after,
             {
-                "postings": buckets.written,
+                "postings": [buckets.written],
                 "records": _pairs(records),
                 "counts": _pairs({at: layout.COUNTS.pack(*found) for at, found in counted.items()}),
                 "pages": _pairs(values),
@@ -363,17 +286,11 @@ class Group:
         entries[is_added] = ids
         return entries, records, free
 
-    def _postings_with_room(self, is_added: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    def _choose(self, is_added: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
         """Postings of new originals under keys that hold fewer ids than they may."""
-        has_room = is_added[self.owners] & (self.counts < IDS_PER_KEY)
-        order = self.repeated_keys
-        if len(order):
-            order = order[has_room[order]]
-            keys = self.keys[order]
-            is_first = np.append(True, keys[1:] != keys[:-1])[: len(keys)]
-            rank = np.arange(len(order)) - np.flatnonzero(is_first)[np.cumsum(is_first) - 1]
-            has_room[order[rank + self.counts[order] >= IDS_PER_KEY]] = False
-        return np.flatnonzero(has_room)
+        chosen = np.empty(len(self.keys), dtype=np.int64)
+        found = kernel.choose_postings(is_added, self.owners, self.counts, self.earlier, chosen)
+        return chosen[:found]
 
     def take(self, decisions: Sequence[Settled], outcome: Outcome) -> None:
         """Fill in the verdicts, now that they hold."""

@@ -193,8 +193,8 @@ class Watched:
             if _is_refused(replies):
                 return None
             held = zip(numbers, replies[0], strict=True)
-            chunks = {number: layout.read_chunk(blob) for number, blob in held if blob is not None}
-            if not group.learn(candidates, chunks, replies[1]):
+            chunks = {number: blob for number, blob in held if blob is not None}
+            if not group.learn(chunks, replies[1]):
                 return None
         return group
 

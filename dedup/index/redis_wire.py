@@ -15,7 +15,7 @@ import numpy.typing as npt
 from dedup import kernel
 
 WORD_ROOM = 45
-NO_SPANS = np.zeros((0, 2), dtype=np.int64)
+"""Bytes that a number needs as a word, and a value beside its own, at most."""
 
 Word: TypeAlias = bytes | int | str
 
@@ -36,19 +36,11 @@ def pack_words(words: Iterable[Word]) -> Words:
     return Words(len(parts), b"".join(parts))
 
 
-def pack_numbers(
-    numbers: npt.NDArray[np.int64],
-    values: npt.NDArray[np.uint8] | bytes = b"",
-    spans: npt.NDArray[np.int64] = NO_SPANS,
-) -> Words:
-    """Numbers, as words; or numbers and, in turn, `values[a:b]` of each span (int64[n, 2])."""
-    words = 2 if len(spans) else 1
-    room = WORD_ROOM * words * len(numbers)
-    if len(spans):
-        room += int((spans[:, 1] - spans[:, 0]).sum())
-    out = np.empty(room, dtype=np.uint8)
-    done = kernel.pack_words(numbers, values, spans, out)
-    return Words(words * len(numbers), out[:done].tobytes())
+def pack_numbers(numbers: npt.NDArray[np.int64]) -> Words:
+    """Numbers, int64[n], as words."""
+    out = np.empty(WORD_ROOM * len(numbers), dtype=np.uint8)
+    size = kernel.pack_words(numbers, out)
+    return Words(len(numbers), out[:size].tobytes())
 
 
 def command(*words: Word, more: Iterable[Words] = ()) -> bytes:

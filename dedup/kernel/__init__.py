@@ -41,42 +41,50 @@ LEVEL: str = getattr(_implementation, "LEVEL", "python")
 
 if TYPE_CHECKING:
     from dedup.kernel.reference import (
+        add_postings,
         add_values,
-        append_postings,
         apply_entries,
         check_blocks,
+        choose_postings,
         find_postings,
         forward_records,
         judge,
+        list_postings,
+        locate_postings,
         minhash,
         move_postings,
         normalise,
+        pack_bodies,
         pack_words,
         release_expired,
         release_unclaimed,
         scan_lines,
-        sign,
+        screen_blocks,
         sketch,
         slide_records,
         trace_keys,
         withdraw_page,
     )
 else:
+    add_postings = _implementation.add_postings
     add_values = _implementation.add_values
-    append_postings = _implementation.append_postings
     apply_entries = _implementation.apply_entries
     check_blocks = _implementation.check_blocks
+    choose_postings = _implementation.choose_postings
     find_postings = _implementation.find_postings
     forward_records = _implementation.forward_records
     judge = _implementation.judge
+    list_postings = _implementation.list_postings
+    locate_postings = _implementation.locate_postings
     minhash = _implementation.minhash
     move_postings = _implementation.move_postings
     normalise = _implementation.normalise
+    pack_bodies = _implementation.pack_bodies
     pack_words = _implementation.pack_words
     release_expired = _implementation.release_expired
     release_unclaimed = _implementation.release_unclaimed
     scan_lines = _implementation.scan_lines
-    sign = _implementation.sign
+    screen_blocks = _implementation.screen_blocks
     sketch = _implementation.sketch
     slide_records = _implementation.slide_records
     trace_keys = _implementation.trace_keys
@@ -85,21 +93,25 @@ else:
 __all__ = [
     "LEVEL",
     "NAME",
+    "add_postings",
     "add_values",
-    "append_postings",
     "apply_entries",
     "check_blocks",
+    "choose_postings",
     "find_postings",
     "forward_records",
     "judge",
+    "list_postings",
+    "locate_postings",
     "minhash",
     "move_postings",
     "normalise",
+    "pack_bodies",
     "pack_words",
     "release_expired",
     "release_unclaimed",
     "scan_lines",
-    "sign",
+    "screen_blocks",
     "sketch",
     "slide_records",
     "trace_keys",

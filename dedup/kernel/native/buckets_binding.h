@@ -1,4 +1,5 @@
-/* Buckets of postings as they lie in a shared store: find_postings, append_postings and pack_words.
+/* Buckets of postings as they lie in a shared store: locate_postings, find_postings, add_postings
+ * and pack_words.
  *
  * A posting is 9 bytes: the low 40 bits of a key and an original's id, both little-endian.
  */
@@ -6,14 +7,12 @@
 #define DEDUP_BUCKETS_BINDING_H
 
 #include "buffers.h"
+#include "index.h"
+#include "little.h"
 
-enum { KEY_BYTES = 5, POSTING_BYTES = 9, IDS_PER_KEY = 4, WORD_ROOM = 45 };
+enum { KEY_BYTES = 5, POSTING_BYTES = 9, WORD_ROOM = 45 };
 
 static const u64 KEY_MASK = 0xFFFFFFFFFF;
-
-static void write_little(u8 *at, u64 value, int size) {
-    for (int i = 0; i < size; i++) at[i] = (u8)(value >> (8 * i));
-}
 
 /* The buckets lie back to back, each of whole postings; each posting is in one of them. */
 static int check_buckets(const i64 *bounds, Py_ssize_t bounds_n, Py_ssize_t bytes, const i64 *places, Py_ssize_t n) {
@@ -43,6 +42,49 @@ static int link_equal(const u64 *keys, Py_ssize_t n, i64 *earlier) {
     return 1;
 }
 
+static PyObject *kernel_locate_postings(PyObject *Py_UNUSED(self), PyObject *args) {
+    PyObject *o[3];
+    int bits;
+    Py_ssize_t cursor, splits;
+    buffers held = {.count = 0};
+    if (!PyArg_ParseTuple(args, "OinnOO", o, &bits, &cursor, &splits, o + 1, o + 2)) return NULL;
+    TAKE(keys, o[0], u64, 0);
+    TAKE(numbers, o[1], i64, 1);
+    TAKE(places, o[2], i64, 1);
+    REQUIRE(bits >= 0 && bits < 32 && cursor >= 0 && cursor <= (i64)1 << bits, "a table");
+    REQUIRE(splits >= 0 && splits <= ((i64)1 << bits) - cursor, "splits");
+    REQUIRE(places_n == keys_n && numbers_n >= keys_n + splits, "an array of one row a posting");
+    size_t slots = 16;
+    while (slots < 2 * (size_t)(keys_n + splits)) slots *= 2;
+    i64 *table = malloc(slots * sizeof(i64));
+    if (!table) {
+        release(&held);
+        return PyErr_NoMemory();
+    }
+    Py_ssize_t found = 0;
+    Py_BEGIN_ALLOW_THREADS;
+    memset(table, 0xFF, slots * sizeof(i64));
+    const u64 low = ((u64)1 << bits) - 1, wide = ((u64)4 << bits) - 1;
+    for (Py_ssize_t i = -splits; i < keys_n; i++) {
+        u64 number = i < 0 ? (u64)(cursor + splits + i) : keys[i] & low & 0xFFFFFFFF;
+        if (i >= 0 && number < (u64)cursor) number = keys[i] & wide & 0xFFFFFFFF;
+        size_t slot = (size_t)(number * 0x9E3779B97F4A7C15u >> 32) & (slots - 1);
+        while (table[slot] >= 0 && numbers[table[slot]] != (i64)number) slot = (slot + 1) & (slots - 1);
+        if (table[slot] < 0) {
+            table[slot] = found;
+            numbers[found++] = (i64)number;
+        }
+        if (i >= 0) places[i] = table[slot];
+    }
+    Py_END_ALLOW_THREADS;
+    free(table);
+    release(&held);
+    return PyLong_FromSsize_t(found);
+fail:
+    release(&held);
+    return NULL;
+}
+
 static PyObject *kernel_find_postings(PyObject *Py_UNUSED(self), PyObject *args) {
     PyObject *o[7];
     buffers held = {.count = 0};
@@ -54,7 +96,7 @@ static PyObject *kernel_find_postings(PyObject *Py_UNUSED(self), PyObject *args)
     TAKE(counts, o[4], u8, 1);
     TAKE(ids, o[5], u32, 1);
     TAKE(earlier, o[6], i64, 1);
-    REQUIRE(keys_n == places_n && counts_n == places_n && ids_n == IDS_PER_KEY * places_n && earlier_n == places_n,
+    REQUIRE(keys_n == places_n && counts_n == places_n && ids_n == POSTINGS_PER_KEY * places_n && earlier_n == places_n,
             "an array of one row a posting");
     if (!check_buckets(bounds, bounds_n, buckets_n, places, places_n)) goto fail;
     int memory;
@@ -65,57 +107,15 @@ static PyObject *kernel_find_postings(PyObject *Py_UNUSED(self), PyObject *args)
         write_little(key, keys[i], KEY_BYTES);
         counts[i] = 0;
         const u8 *stop = buckets + bounds[places[i] + 1];
-        for (const u8 *at = buckets + bounds[places[i]]; at < stop && counts[i] < IDS_PER_KEY; at += POSTING_BYTES) {
+        for (const u8 *at = buckets + bounds[places[i]]; at < stop; at += POSTING_BYTES) {
+            if (counts[i] == POSTINGS_PER_KEY) break;
             if (memcmp(at, key, KEY_BYTES)) continue;
-            const u8 *id = at + KEY_BYTES;
-            ids[IDS_PER_KEY * i + counts[i]++] = id[0] | (u32)id[1] << 8 | (u32)id[2] << 16 | (u32)id[3] << 24;
+            ids[POSTINGS_PER_KEY * i + counts[i]++] = (u32)read_little(at + KEY_BYTES, POSTING_BYTES - KEY_BYTES);
         }
     }
     Py_END_ALLOW_THREADS;
     release(&held);
     if (!memory) return PyErr_NoMemory();
-    Py_RETURN_NONE;
-fail:
-    release(&held);
-    return NULL;
-}
-
-static PyObject *kernel_append_postings(PyObject *Py_UNUSED(self), PyObject *args) {
-    PyObject *o[7];
-    buffers held = {.count = 0};
-    if (!PyArg_ParseTuple(args, "OOOOOOO", o, o + 1, o + 2, o + 3, o + 4, o + 5, o + 6)) return NULL;
-    TAKE(buckets, o[0], u8, 0);
-    TAKE(bounds, o[1], i64, 0);
-    TAKE(places, o[2], i64, 0);
-    TAKE(keys, o[3], u64, 0);
-    TAKE(ids, o[4], u32, 0);
-    TAKE(out, o[5], u8, 1);
-    TAKE(out_bounds, o[6], i64, 1);
-    REQUIRE(keys_n == places_n && ids_n == places_n, "an array of one row a posting");
-    if (!check_buckets(bounds, bounds_n, buckets_n, places, places_n)) goto fail;
-    REQUIRE(out_bounds_n == bounds_n, "out_bounds");
-    REQUIRE(out_n >= bounds[bounds_n - 1] - bounds[0] + POSTING_BYTES * places_n, "out");
-    Py_BEGIN_ALLOW_THREADS;
-    /* out_bounds[b] is first the size of bucket b - 1, then where bucket b starts, then where the next
-     * posting of bucket b - 1 goes: at the end, where bucket b starts. */
-    out_bounds[0] = 0;
-    for (Py_ssize_t b = 1; b < bounds_n; b++) out_bounds[b] = bounds[b] - bounds[b - 1];
-    for (Py_ssize_t i = 0; i < places_n; i++) out_bounds[places[i] + 1] += POSTING_BYTES;
-    i64 start = 0;
-    for (Py_ssize_t b = 1; b < bounds_n; b++) {
-        i64 held_bytes = bounds[b] - bounds[b - 1], size = out_bounds[b];
-        memcpy(out + start, buckets + bounds[b - 1], (size_t)held_bytes);
-        out_bounds[b] = start + held_bytes;
-        start += size;
-    }
-    for (Py_ssize_t i = 0; i < places_n; i++) {
-        u8 *at = out + out_bounds[places[i] + 1];
-        write_little(at, keys[i], KEY_BYTES);
-        write_little(at + KEY_BYTES, ids[i], POSTING_BYTES - KEY_BYTES);
-        out_bounds[places[i] + 1] += POSTING_BYTES;
-    }
-    Py_END_ALLOW_THREADS;
-    release(&held);
     Py_RETURN_NONE;
 fail:
     release(&held);
@@ -131,48 +131,121 @@ static u8 *write_decimal(u8 *at, u64 value) {
     return at;
 }
 
-static u8 *write_length(u8 *at, u64 length) {
-    *at++ = '$';
-    at = write_decimal(at, length);
+static u8 *write_end(u8 *at) {
     *at++ = '\r';
     *at++ = '\n';
     return at;
 }
 
-static PyObject *kernel_pack_words(PyObject *Py_UNUSED(self), PyObject *args) {
-    PyObject *o[4];
+static u8 *write_length(u8 *at, u64 length) {
+    *at++ = '$';
+    return write_end(write_decimal(at, length));
+}
+
+/* A number as a word of a command. */
+static u8 *write_number(u8 *at, u64 number) {
+    u8 digits[20];
+    size_t size = (size_t)(write_decimal(digits, number) - digits);
+    at = write_length(at, size);
+    memcpy(at, digits, size);
+    return write_end(at + size);
+}
+
+/* The postings of one bucket: those that it had, and, in a list, those that come to it. */
+typedef struct {
+    const u8 *held, *end;
+    i64 first;
+    const i64 *next;
+    const u64 *keys;
+    const u32 *ids;
+} full_bucket;
+
+/* Those of them whose keys have `bits` where there is a `mask`: how many bytes; written where there is an `at`. */
+static i64 write_postings(u8 *at, const full_bucket *b, u64 mask, u64 bits) {
+    i64 size = 0;
+    for (const u8 *p = b->held; p < b->end; p += POSTING_BYTES) {
+        if ((read_little(p, KEY_BYTES) & mask) != bits) continue;
+        if (at) memcpy(at + size, p, POSTING_BYTES);
+        size += POSTING_BYTES;
+    }
+    for (i64 i = b->first; i >= 0; i = b->next[i]) {
+        if ((b->keys[i] & mask) != bits) continue;
+        if (at) write_little(write_little(at + size, b->keys[i], KEY_BYTES), b->ids[i], POSTING_BYTES - KEY_BYTES);
+        size += POSTING_BYTES;
+    }
+    return size;
+}
+
+static PyObject *kernel_add_postings(PyObject *Py_UNUSED(self), PyObject *args) {
+    PyObject *o[8];
+    int bits;
+    Py_ssize_t splits;
     buffers held = {.count = 0};
-    if (!PyArg_ParseTuple(args, "OOOO", o, o + 1, o + 2, o + 3)) return NULL;
+    if (!PyArg_ParseTuple(args, "OOOOOOinOO", o, o + 1, o + 2, o + 3, o + 4, o + 5, &bits, &splits, o + 6, o + 7))
+        return NULL;
+    i64 *first = NULL;
     TAKE(numbers, o[0], i64, 0);
-    TAKE(values, o[1], u8, 0);
-    TAKE(spans, o[2], i64, 0);
-    TAKE(out, o[3], u8, 1);
-    const int paired = spans_n > 0;
-    REQUIRE(!paired || spans_n == 2 * numbers_n, "spans");
-    if (!check_spans(spans, spans_n, values_n, "spans")) goto fail;
-    i64 room = WORD_ROOM * (1 + paired) * numbers_n;
-    for (Py_ssize_t i = 0; i < spans_n; i += 2) room += spans[i + 1] - spans[i];
-    REQUIRE(out_n >= room, "out");
-    for (Py_ssize_t i = 0; i < numbers_n; i++) REQUIRE(numbers[i] >= 0, "a number");
+    TAKE(buckets, o[1], u8, 0);
+    TAKE(bounds, o[2], i64, 0);
+    TAKE(places, o[3], i64, 0);
+    TAKE(keys, o[4], u64, 0);
+    TAKE(ids, o[5], u32, 0);
+    TAKE(out, o[6], u8, 1);
+    TAKE(removed, o[7], i64, 1);
+    REQUIRE(keys_n == places_n && ids_n == places_n, "an array of one row a posting");
+    if (!check_buckets(bounds, bounds_n, buckets_n, places, places_n)) goto fail;
+    REQUIRE(numbers_n == bounds_n - 1, "numbers");
+    REQUIRE(splits >= 0 && splits <= numbers_n && removed_n >= splits && bits >= 0 && bits < 38, "splits");
+    REQUIRE(out_n >= buckets_n + POSTING_BYTES * places_n + 2 * WORD_ROOM * (numbers_n + 3 * splits), "out");
+    for (Py_ssize_t b = 0; b < numbers_n; b++) REQUIRE(numbers[b] >= 0, "a number");
+    if (!(first = malloc((size_t)(numbers_n + places_n + 1) * sizeof(i64)))) {
+        release(&held);
+        return PyErr_NoMemory();
+    }
     u8 *at = out;
+    Py_ssize_t written = 0, gone = 0;
     Py_BEGIN_ALLOW_THREADS;
-    for (Py_ssize_t i = 0; i < numbers_n; i++) {
-        u8 digits[20];
-        size_t size = (size_t)(write_decimal(digits, (u64)numbers[i]) - digits);
-        at = write_length(at, size);
-        memcpy(at, digits, size);
-        at += size;
-        *at++ = '\r';
-        *at++ = '\n';
-        if (!paired) continue;
-        size = (size_t)(spans[2 * i + 1] - spans[2 * i]);
-        at = write_length(at, size);
-        memcpy(at, values + spans[2 * i], size);
-        at += size;
-        *at++ = '\r';
-        *at++ = '\n';
+    i64 *next = first + numbers_n;
+    for (Py_ssize_t b = 0; b < numbers_n; b++) first[b] = -1;
+    for (Py_ssize_t i = places_n - 1; i >= 0; i--) { /* backwards, so that the lists go forwards */
+        next[i] = first[places[i]];
+        first[places[i]] = i;
+    }
+    for (Py_ssize_t b = 0; b < numbers_n; b++) {
+        full_bucket bucket = {buckets + bounds[b], buckets + bounds[b + 1], first[b], next, keys, ids};
+        if (b >= splits && first[b] < 0) continue;
+        u64 parts = b < splits ? 4 : 1, mask = (parts - 1) << bits;
+        for (u64 part = 0; part < parts; part++) {
+            i64 size = write_postings(NULL, &bucket, mask, part << bits);
+            if (size) {
+                at = write_length(write_number(at, (u64)numbers[b] + (part << bits)), (u64)size);
+                at = write_end(at + write_postings(at, &bucket, mask, part << bits));
+                written++;
+            } else if (!part && bucket.held < bucket.end) {
+                removed[gone++] = numbers[b];
+            }
+        }
     }
     Py_END_ALLOW_THREADS;
+    free(first);
+    release(&held);
+    return Py_BuildValue("nnn", (Py_ssize_t)(at - out), written, gone);
+fail:
+    free(first);
+    release(&held);
+    return NULL;
+}
+
+static PyObject *kernel_pack_words(PyObject *Py_UNUSED(self), PyObject *args) {
+    PyObject *o[2];
+    buffers held = {.count = 0};
+    if (!PyArg_ParseTuple(args, "OO", o, o + 1)) return NULL;
+    TAKE(numbers, o[0], i64, 0);
+    TAKE(out, o[1], u8, 1);
+    REQUIRE(out_n >= WORD_ROOM * numbers_n, "out");
+    for (Py_ssize_t i = 0; i < numbers_n; i++) REQUIRE(numbers[i] >= 0, "a number");
+    u8 *at = out;
+    for (Py_ssize_t i = 0; i < numbers_n; i++) at = write_number(at, (u64)numbers[i]);
     release(&held);
     return PyLong_FromSsize_t(at - out);
 fail:

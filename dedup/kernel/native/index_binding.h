@@ -55,38 +55,6 @@ fail:
     return NULL;
 }
 
-static PyObject *kernel_sign(PyObject *Py_UNUSED(self), PyObject *args) {
-    PyObject *o[4];
-    buffers held = {.count = 0};
-    if (!PyArg_ParseTuple(args, "OOOO", o, o + 1, o + 2, o + 3)) return NULL;
-    TAKE(traces, o[0], u16, 0);
-    TAKE(spans, o[1], i64, 0);
-    TAKE(signatures, o[2], u8, 1);
-    TAKE(counts, o[3], i64, 1);
-    if (!check_spans(spans, spans_n, traces_n, "spans")) goto fail;
-    REQUIRE(counts_n == spans_n / 2 && signatures_n == SIGNATURE_BYTES * counts_n, "an output of one row a block");
-    int memory = 1;
-    Py_BEGIN_ALLOW_THREADS;
-    shingle_set set = {0};
-    for (Py_ssize_t i = 0; i < counts_n && memory; i++) {
-        const u16 *trace = traces + spans[2 * i];
-        size_t tokens = (size_t)(spans[2 * i + 1] - spans[2 * i]);
-        memory = reset_set(&set, tokens + 1);
-        if (!memory) break;
-        FOR_EACH_SHINGLE(trace, tokens, shingle, add_shingle(&set, shingle));
-        counts[i] = (i64)set.distinct;
-        sign_trace(trace, tokens, signatures + SIGNATURE_BYTES * i);
-    }
-    free(set.entries);
-    Py_END_ALLOW_THREADS;
-    release(&held);
-    if (!memory) return PyErr_NoMemory();
-    Py_RETURN_NONE;
-fail:
-    release(&held);
-    return NULL;
-}
-
 /* ---- the index ------------------------------------------------------------------------------- */
 
 static int take_index(buffers *b, block_index *x, PyObject *columns) {

@@ -5,9 +5,11 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "bodies_binding.h"
 #include "buckets_binding.h"
 #include "index_binding.h"
 #include "lines_binding.h"
+#include "screen_binding.h"
 #include "texts_binding.h"
 
 static PyMethodDef METHODS[] = {
@@ -17,7 +19,6 @@ static PyMethodDef METHODS[] = {
     {"minhash", kernel_minhash, METH_VARARGS, NULL},
     {"trace_keys", kernel_trace_keys, METH_VARARGS, NULL},
     {"judge", kernel_judge, METH_VARARGS, NULL},
-    {"sign", kernel_sign, METH_VARARGS, NULL},
     {"check_blocks", kernel_check_blocks, METH_VARARGS, NULL},
     {"add_values", kernel_add_values, METH_VARARGS, NULL},
     {"apply_entries", kernel_apply_entries, METH_VARARGS, NULL},
@@ -27,8 +28,13 @@ static PyMethodDef METHODS[] = {
     {"move_postings", kernel_move_postings, METH_VARARGS, NULL},
     {"forward_records", kernel_forward_records, METH_O, NULL},
     {"slide_records", kernel_slide_records, METH_O, NULL},
+    {"list_postings", kernel_list_postings, METH_VARARGS, NULL},
+    {"pack_bodies", kernel_pack_bodies, METH_VARARGS, NULL},
+    {"locate_postings", kernel_locate_postings, METH_VARARGS, NULL},
     {"find_postings", kernel_find_postings, METH_VARARGS, NULL},
-    {"append_postings", kernel_append_postings, METH_VARARGS, NULL},
+    {"screen_blocks", kernel_screen_blocks, METH_VARARGS, NULL},
+    {"choose_postings", kernel_choose_postings, METH_VARARGS, NULL},
+    {"add_postings", kernel_add_postings, METH_VARARGS, NULL},
     {"pack_words", kernel_pack_words, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

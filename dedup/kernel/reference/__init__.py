@@ -3,7 +3,13 @@
 Written to be checked against, and fast enough to work with where there is no compiler.
 """
 
-from dedup.kernel.reference.buckets import append_postings, find_postings, pack_words
+from dedup.kernel.reference.bodies import list_postings, pack_bodies
+from dedup.kernel.reference.buckets import (
+    add_postings,
+    find_postings,
+    locate_postings,
+    pack_words,
+)
 from dedup.kernel.reference.index import (
     add_values,
     apply_entries,
@@ -15,27 +21,32 @@ from dedup.kernel.reference.index import (
     slide_records,
     withdraw_page,
 )
-from dedup.kernel.reference.judge import judge, sign
+from dedup.kernel.reference.judge import judge
 from dedup.kernel.reference.lines import scan_lines
 from dedup.kernel.reference.minhash import minhash
+from dedup.kernel.reference.screen import choose_postings, screen_blocks
 from dedup.kernel.reference.sketch import normalise, sketch, trace_keys
 
 __all__ = [
+    "add_postings",
     "add_values",
-    "append_postings",
     "apply_entries",
     "check_blocks",
+    "choose_postings",
     "find_postings",
     "forward_records",
     "judge",
+    "list_postings",
+    "locate_postings",
     "minhash",
     "move_postings",
     "normalise",
+    "pack_bodies",
     "pack_words",
     "release_expired",
     "release_unclaimed",
     "scan_lines",
-    "sign",
+    "screen_blocks",
     "sketch",
     "slide_records",
     "trace_keys",

@@ -5,12 +5,46 @@ A posting is 9 bytes: the low 40 bits of a key and an original's id, both little
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 
 POSTING = np.dtype([("low", "<u4"), ("high", "u1"), ("id", "<u4")])
 IDS_PER_KEY = 4
 KEY_MASK = np.uint64(0xFFFFFFFFFF)
+
+
+def locate_postings(
+    keys: npt.NDArray[np.uint64],
+    bits: int,
+    cursor: int,
+    splits: int,
+    numbers: npt.NDArray[np.int64],
+    places: npt.NDArray[np.int64],
+) -> int:
+    """The buckets of `p` keys, each once, behind the next ones to be split.
+
+    Args:
+        keys: uint64[p], of which the low 32 bits count.
+        bits: there are 2 ** `bits` buckets, of which the first ones have become four each.
+        cursor: how many have.
+        splits: how many buckets from `cursor` on come first.
+        numbers: int64, gets the buckets; room for `p + splits`.
+        places: int64[p], gets the place of each key's bucket in `numbers`.
+
+    Returns:
+        How many buckets.
+    """
+    found = {cursor + at: at for at in range(splits)}
+    size = 1 << bits
+    for i, key in enumerate(keys.tolist()):
+        number = key & 0xFFFFFFFF & (size - 1)
+        if number < cursor:
+            number = key & 0xFFFFFFFF & (4 * size - 1)
+        places[i] = found.setdefault(number, len(found))
+    numbers[: len(found)] = list(found)
+    return len(found)
 
 
 def find_postings(
@@ -47,61 +81,78 @@ def find_postings(
         ids.reshape(-1, IDS_PER_KEY)[i, : len(found)] = found
 
 
-def append_postings(
+def add_postings(
+    numbers: npt.NDArray[np.int64],
     buckets: npt.NDArray[np.uint8] | bytes,
     bounds: npt.NDArray[np.int64],
     places: npt.NDArray[np.int64],
     keys: npt.NDArray[np.uint64],
     ids: npt.NDArray[np.uint32],
+    bits: int,
+    splits: int,
     out: npt.NDArray[np.uint8],
-    out_bounds: npt.NDArray[np.int64],
-) -> None:
-    """The buckets with `p` postings more, each at the end of its bucket, in order.
+    removed: npt.NDArray[np.int64],
+) -> tuple[int, int, int]:
+    """What is to be written when `p` postings are added, each at the end of its bucket, in order.
+
+    The first buckets become four each: a posting's quarter are the two bits of its key above the
+    low `bits`, and the quarter's number is the bucket's with these bits.
 
     Args:
+        numbers: int64[b], of the buckets.
         buckets: uint8, buckets of whole postings, back to back.
         bounds: int64[b + 1], where each bucket starts, and the last one ends.
         places: int64[p], the bucket of each new posting.
         keys: uint64[p], of which the low 40 bits count.
         ids: uint32[p], of the originals.
-        out: uint8, gets the buckets back to back; 9 bytes of room more for each new posting.
-        out_bounds: int64[b + 1], gets where each bucket starts in `out`, and the last one ends.
+        bits: of a bucket's number.
+        splits: how many buckets are split.
+        out: uint8, gets number and value of each changed bucket, as words of a command in the Redis
+            protocol; room for all values, and 90 bytes for each bucket, after the splits.
+        removed: int64, gets the numbers of split buckets of which nothing is left; room for all.
+
+    Returns:
+        How many bytes, how many buckets, and how many are removed.
     """
     held = _postings(buckets, bounds)
+    firsts = ((bounds - bounds[0]) // POSTING.itemsize).tolist()
     new = np.empty(len(places), dtype=POSTING)
     new["low"], new["high"], new["id"] = keys & 0xFFFFFFFF, keys >> np.uint64(32) & 0xFF, ids
-    sizes = np.diff(bounds) // POSTING.itemsize
-    of_bucket = np.concatenate([np.repeat(np.arange(len(sizes)), sizes), places])
-    order = np.argsort(of_bucket, kind="stable")
-    done = np.concatenate([held, new])[order].tobytes()
-    out[: len(done)] = np.frombuffer(done, dtype=np.uint8)
-    out_bounds[0] = 0
-    sizes += np.bincount(places, minlength=len(sizes)).astype(np.int64)
-    np.cumsum(sizes * POSTING.itemsize, out=out_bounds[1:])
+    words: list[bytes] = []
+    gone: list[int] = []
+    for place, number in enumerate(numbers.tolist()):
+        before, more = held[firsts[place] : firsts[place + 1]], new[places == place]
+        if place >= splits:
+            if len(more):
+                words += [b"%d" % number, np.concatenate([before, more]).tobytes()]
+            continue
+        postings = np.concatenate([before, more])
+        quarters = postings["low"] >> np.uint32(bits) & 3
+        for quarter in range(4):
+            value = postings[quarters == quarter].tobytes()
+            if value:
+                words += [b"%d" % (number + (quarter << bits)), value]
+            elif quarter == 0 and len(before):
+                gone.append(number)
+    removed[: len(gone)] = gone
+    return _write_words(words, out), len(words) // 2, len(gone)
 
 
-def pack_words(
-    numbers: npt.NDArray[np.int64],
-    values: npt.NDArray[np.uint8] | bytes,
-    spans: npt.NDArray[np.int64],
-    out: npt.NDArray[np.uint8],
-) -> int:
-    """Numbers, or numbers and values in turn, as words of a command in the Redis protocol.
+def pack_words(numbers: npt.NDArray[np.int64], out: npt.NDArray[np.uint8]) -> int:
+    """Numbers as words of a command in the Redis protocol.
 
     Args:
         numbers: int64[n], none below 0.
-        values: uint8, in which there is a value for each number.
-        spans: int64[n, 2], where each value starts and ends; or empty: no values.
-        out: uint8, gets the words; 45 bytes of room for each, and the values.
+        out: uint8, gets the words; 45 bytes of room for each.
 
     Returns:
         How many bytes were written.
     """
-    words = [b"%d" % number for number in numbers.tolist()]
-    if len(spans):
-        held = bytes(values)
-        pairs = zip(words, spans.reshape(-1, 2).tolist(), strict=True)
-        words = [word for number, (a, b) in pairs for word in (number, held[a:b])]
+    return _write_words([b"%d" % number for number in numbers.tolist()], out)
+
+
+def _write_words(words: Iterable[bytes], out: npt.NDArray[np.uint8]) -> int:
+    """Words as they go over the wire; how many bytes."""
     done = b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words])
     out[: len(done)] = np.frombuffer(done, dtype=np.uint8)
     return len(done)

@@ -79,32 +79,6 @@ def judge(
         kinds[i], similarity[i], containment[i] = judge_pair(values, block, original)
 
 
-def sign(
-    traces: npt.NDArray[np.uint16],
-    spans: npt.NDArray[np.int64],
-    signatures: npt.NDArray[np.uint8],
-    counts: npt.NDArray[np.int64],
-) -> None:
-    """Signatures of traces: sets of 256 bits, one for each plain 2-shingle by its hash.
-
-    A bit that one text has and another lacks stands for at least one shingle that the other lacks.
-
-    Args:
-        traces: uint16, traces of blocks.
-        spans: int64[n, 2], where each block's trace starts and ends in `traces`.
-        signatures: uint8[n, 32], gets the sets.
-        counts: int64[n], gets the number of distinct padded 2-shingles.
-    """
-    signatures = signatures.reshape(-1, 32)
-    signatures[:] = 0
-    for i, span in enumerate(spans.reshape(-1, 2).tolist()):
-        trace = traces[slice(*span)].tolist()
-        counts[i] = len(shingles([PAD_START, *trace, PAD_END]))
-        for left, right in shingles(trace):
-            bit = ((left << 16 | right) * PRIME & 0xFFFFFFFF) >> 24
-            signatures[i, bit >> 3] |= 1 << (bit & 7)
-
-
 def judge_pair(rule: Rule, block: Sequence[int], original: Sequence[int]) -> Verdict:
     """The verdict on a trace against an original's trace."""
     mine, its = shingles([PAD_START, *block, PAD_END]), shingles([PAD_START, *original, PAD_END])
