@@ -8,13 +8,11 @@ import os
 import random
 import subprocess
 import sys
-from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
-import redis
 import xxhash
 from conftest import texts
 from hypothesis import given
@@ -175,119 +173,6 @@ def test_verdicts_through_both(traces: list[list[int]], threshold: float) -> Non
         text, whole = pair if kinds[at] == VerdictKind.EXCERPT else pair[::-1]
         assert any(text[label:] == whole[: len(text) - label] for label in range(6))
     assert (similarity[kinds == 1] == 0).all()
-
-
-@given(traces=st.lists(st.lists(st.integers(2, 0xFFFF), max_size=60), min_size=1, max_size=6))
-@needs_native
-def test_signatures_through_both(traces: list[list[int]]) -> None:
-    """Signatures and numbers of pairs are equal, and a bit that is missing is a pair that is."""
-    ends = np.cumsum([*map(len, traces)], dtype=np.int64)
-    spans = np.stack((ends - [*map(len, traces)], ends), axis=1)
-    flat = np.array([value for trace in traces for value in trace], dtype=np.uint16)
-    results: list[list[Any]] = []
-    for module in (native, reference):
-        out: Any = (np.ones((len(traces), 32), np.uint8), np.zeros(len(traces), np.int64))
-        module.sign(flat, spans, *out)  # type: ignore[union-attr]
-        results.append(list(out))
-    assert same(*results)
-    signatures, counts = results[0]
-    pairs = [set(pairwise(trace)) for trace in traces]
-    assert counts.tolist() == [len(set(pairwise([0, *trace, 1]))) for trace in traces]
-    for one, its_pairs in zip(signatures, pairs, strict=True):
-        for other, other_pairs in zip(signatures, pairs, strict=True):
-            missing = int(np.bitwise_count(one & ~other).sum())
-            assert missing <= len(its_pairs - other_pairs)
-
-
-@given(
-    buckets=st.lists(
-        st.lists(st.tuples(st.integers(0, 5), st.integers(0, 0xFFFFFFFF)), max_size=8),
-        min_size=1,
-        max_size=5,
-    ),
-    wanted=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5)), max_size=12),
-)
-@needs_native
-def test_buckets_through_both(
-    buckets: list[list[tuple[int, int]]], wanted: list[tuple[int, int]]
-) -> None:
-    """Postings are found and added alike, and what was added is found."""
-    far = 0x1100000000  # a key's 33rd to 40th bit count as well
-    data = b"".join(
-        (key * far).to_bytes(5, "little") + number.to_bytes(4, "little")
-        for bucket in buckets
-        for key, number in bucket
-    )
-    bounds = np.cumsum([0, *(9 * len(bucket) for bucket in buckets)], dtype=np.int64)
-    places = np.array([place % len(buckets) for place, _ in wanted], dtype=np.int64)
-    keys = np.array([key * far | 1 << 60 for _, key in wanted], dtype=np.uint64)
-    ids = np.arange(len(wanted), dtype=np.uint32)
-    results: list[list[Any]] = []
-    for module in (native, reference):
-        found: Any = find_postings(module, data, bounds, places, keys)
-        out, ends = np.zeros(len(data) + 9 * len(wanted), np.uint8), np.zeros_like(bounds)
-        module.append_postings(data, bounds, places, keys, ids, out, ends)  # type: ignore[union-attr]
-        results.append([*found, out, ends, *find_postings(module, out, ends, places, keys)])
-    assert same(*results)
-    counts, ids_found, earlier, *_, after, _, _ = results[0]
-    for at, (place, key) in enumerate(zip(places.tolist(), wanted, strict=True)):
-        under = [number for other, number in buckets[place] if other == key[1]]
-        assert ids_found.reshape(-1, 4)[at, : counts[at]].tolist() == under[:4]
-        assert after[at] > 0
-        before = [i for i, other in enumerate(wanted[:at]) if other[1] == key[1]]
-        assert earlier[at] == (before[-1] if before else -1)
-
-
-def find_postings(module: Any, data: Any, bounds: Any, places: Any, keys: Any) -> list[Any]:
-    """What a kernel finds in buckets."""
-    n = len(keys)
-    out: Any = (np.zeros(n, np.uint8), np.zeros(4 * n, np.uint32), np.zeros(n, np.int64))
-    module.find_postings(data, bounds, places, keys, *out)
-    return list(out)
-
-
-@given(numbers=st.lists(st.integers(0, 2**63 - 1), max_size=6), value=st.binary(max_size=200))
-@needs_native
-def test_words_through_both(numbers: list[int], value: bytes) -> None:
-    """Words are packed as the client library packs them."""
-    words = np.array(numbers, dtype=np.int64)
-    spans = np.array([[at % (len(value) + 1), len(value)] for at in range(len(numbers))])
-    spans = spans.reshape(-1, 2).astype(np.int64)
-    for some in (spans, spans[:0]):
-        results = []
-        for module in (native, reference):
-            out = np.zeros(90 * len(numbers) + len(value) * len(numbers), np.uint8)
-            size = module.pack_words(words, value, some, out)  # type: ignore[union-attr]
-            results.append(out[:size].tobytes())
-        assert results[0] == results[1]
-        expected: list[Any] = list(numbers)
-        if len(some):
-            pairs = zip(numbers, some.tolist(), strict=True)
-            expected = [word for number, (a, b) in pairs for word in (number, value[a:b])]
-        connection: Any = redis.Connection()  # type: ignore[no-untyped-call]
-        packed = b"".join(connection.pack_command("MGET", *expected))
-        assert packed.endswith(results[0])
-        assert len(packed) - len(results[0]) < 30
-
-
-@needs_native
-def test_wrong_buckets_are_refused() -> None:
-    """Buckets that are not whole, places outside them and too little room are a ValueError."""
-    key, place = np.zeros(1, np.uint64), np.zeros(1, np.int64)
-    ids, whole = np.zeros(1, np.uint32), np.array([0, 9])
-    for wrong in (
-        (b"x" * 9, np.array([0, 8]), place, key, ids, np.zeros(18, np.uint8), np.zeros_like(whole)),
-        (b"x" * 8, whole, place, key, ids, np.zeros(18, np.uint8), np.zeros_like(whole)),
-        (b"x" * 9, whole, place + 1, key, ids, np.zeros(18, np.uint8), np.zeros_like(whole)),
-        (b"x" * 9, whole, place, key, ids, np.zeros(17, np.uint8), np.zeros_like(whole)),
-    ):
-        with pytest.raises(ValueError, match="fit"):
-            native.append_postings(*wrong)  # type: ignore[union-attr]
-    for numbers, spans, room in ((-1, [0, 1], 99), (1, [0, 2], 99), (1, [0, 1], 90)):
-        with pytest.raises(ValueError, match="fit"):
-            native.pack_words(  # type: ignore[union-attr]
-                np.array([numbers]), b"x", np.array([spans]), np.zeros(room, np.uint8)
-            )
 
 
 def test_judge_by_hand() -> None:

@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import multiprocessing
 import random
-import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +32,7 @@ from dedup.index import redis_layout, redis_reading
 from dedup.index.redis import RedisIndex
 from dedup.index.redis_calls import Command, Talk
 from dedup.index.redis_decisions import RedisDecisions
-from dedup.index.redis_line import Line
+from dedup.index.redis_line import Line, Trunk
 from dedup.pages import PageBatch
 from dedup.settings import Settings
 from dedup.verdict import is_repeat
@@ -296,7 +295,7 @@ class Worker:
         self._run(decisions.open())
         batch = PageBatch(pages)
         self._steps = decisions.check(batch.sketches, batch.names, batch.bounds, 7)
-        self._line = Line(index._client, threading.Lock())
+        self._line = Line(Trunk(index._client))
         self._commands: list[Command] | Talk | None = next(self._steps)
         self.result: Any = None
 
@@ -317,7 +316,7 @@ class Worker:
             return False
         replies: list[Any] | None
         if isinstance(self._commands, Talk):
-            replies = self._line.talk(self._commands.commands, 0)
+            replies = self._line.talk(self._commands._replace(pause=0))
             if times > 1:
                 self._line.hang_up(broken=True)
                 replies = None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -45,7 +44,7 @@ try:
     )
 
     from dedup.index.redis_connect import all_clients, connect, connect_async
-    from dedup.index.redis_line import AsyncLine, Line
+    from dedup.index.redis_line import AsyncLine, AsyncTrunk, Line, Trunk
 except ImportError as error:
     raise SettingsError("an index in Redis needs its client: pip install 'dedup[redis]'") from error
 
@@ -109,9 +108,9 @@ class RedisIndex(_Opened):
 
     def __init__(self, url: str, namespace: str, settings: Settings) -> None:
         super().__init__(url, namespace, settings)
-        self._lock = threading.Lock()
         with _translated(self._where):
             self._client = connect(url)
+        self._trunk = Trunk(self._client)
         self._do(self._decisions.open())
         with suppress(RedisError):  # who may not ask goes without the warning
             self._warn_of_eviction(self._client.info("memory"))
@@ -164,12 +163,12 @@ class RedisIndex(_Opened):
 
     def _do(self, steps: Steps[T]) -> T:
         """Run an operation to its end."""
-        line = Line(self._client, self._lock)
+        line = Line(self._trunk)
         try:
             step = next(steps)
             while True:
                 if isinstance(step, Talk):
-                    step = steps.send(line.talk(*step))
+                    step = steps.send(line.talk(step))
                     continue
                 line.hang_up()
                 with _translated(self._where):
@@ -195,8 +194,8 @@ class AsyncRedisIndex(_Opened):
     def __init__(self, url: str, namespace: str, settings: Settings) -> None:
         super().__init__(url, namespace, settings)
         self._client: Any = None
+        self._trunk: Any = None
         self._opening = asyncio.Lock()
-        self._lock = asyncio.Lock()
 
     async def check(
         self, sketches: Sketches, pages: Sequence[str], bounds: npt.NDArray[np.int64], now: int
@@ -250,18 +249,19 @@ class AsyncRedisIndex(_Opened):
             if self._client is None:
                 with _translated(self._where):
                     self._client = connect_async(self._url)
+                self._trunk = AsyncTrunk(self._client)
                 await self._drive(self._decisions.open())
                 with suppress(RedisError):  # who may not ask goes without the warning
                     self._warn_of_eviction(await self._client.info("memory"))
         return await self._drive(steps)
 
     async def _drive(self, steps: Steps[T]) -> T:
-        line = AsyncLine(self._client, self._lock)
+        line = AsyncLine(self._trunk)
         try:
             step = next(steps)
             while True:
                 if isinstance(step, Talk):
-                    step = steps.send(await line.talk(*step))
+                    step = steps.send(await line.talk(step))
                     continue
                 await line.hang_up()
                 with _translated(self._where):

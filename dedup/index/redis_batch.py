@@ -157,7 +157,8 @@ class Batch:
         self._judged = (tokens > 0) & (tokens >= settings.min_words)
         # How many judged blocks stand before each row: their differences are entries' places.
         self._before = np.concatenate(([0], np.cumsum(self._judged)))
-        self._pack(bounds)
+        self._list_postings()
+        self._bodies: list[bytes] = []
         self.candidates = np.zeros(n, dtype=np.uint16)
         self._found: dict[int, tuple[float | int, ...]] = {}
         self._numbers: dict[str, int] = {}
@@ -174,8 +175,8 @@ class Batch:
         bounds = (near - 1e-9, settings.excerpt_containment - 1e-9, bodies.varied)
         return Call(now, expire, bounds, bodies.are_signed)
 
-    def _pack(self, bounds: npt.NDArray[np.int64]) -> None:
-        """What calls are made of, for all rows: slices of these follow the rows."""
+    def _list_postings(self) -> None:
+        """What postings are made of, for all rows: slices of it follow the rows."""
         sketches, n = self.sketches, len(self.sketches)
         room = sketches.key_count + n
         self._fields, self._field_bounds = np.empty(room, np.uint64), np.empty(n + 1, np.int64)
@@ -187,10 +188,15 @@ class Batch:
             self._fields,
             self._field_bounds,
         )
-        positions = np.arange(n) - bounds[self.page_of]
-        self._bodies = self.bodies.pack(
-            sketches, self._judged, positions, self._fields, self._field_bounds
-        )
+
+    def pack_bodies(self) -> list[bytes]:
+        """What is stored of each block; it can be made while a server works."""
+        if not self._bodies:
+            positions = np.arange(len(self.sketches)) - np.array(self._bounds)[self.page_of]
+            self._bodies = self.bodies.pack(
+                self.sketches, self._judged, positions, self._fields, self._field_bounds
+            )
+        return self._bodies
 
     # ---- rows ------------------------------------------------------------------------------------
 
@@ -243,7 +249,7 @@ class Batch:
 
     def body(self, row: int) -> bytes:
         """A block's body, as it is stored."""
-        return self._bodies[row]
+        return self.pack_bodies()[row]
 
     def trace(self, row: int) -> npt.NDArray[np.uint16]:
         """A block's trace."""
@@ -258,7 +264,8 @@ class Batch:
         names = b"".join(layout.pack_name(self.names[page]) for page in pages)
         if len(rows) == 0:
             return [names, b"", b"", b""]
-        bodies = [self._bodies[row] for row in rows.tolist()]
+        packed = self.pack_bodies()
+        bodies = [packed[row] for row in rows.tolist()]
         heads = np.empty(len(rows), dtype=layout.BLOCK_HEAD)
         heads["page"] = np.searchsorted(np.asarray(pages), self.page_of[rows])
         heads["postings"] = self._field_bounds[rows + 1] - self._field_bounds[rows]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from dedup.errors import IndexFailure, IndexFullError
@@ -38,10 +38,16 @@ class Talk(NamedTuple):
 
     They are sent together. What each gave is the reply, errors among them; or None: there is no
     such connection, or it was lost. It ends with the operation, or with the next ordinary command.
+
+    Attributes:
+        commands: what is sent.
+        pause: seconds to wait before.
+        meanwhile: what can be done while the server is at it, which must not fail.
     """
 
     commands: list[bytes]
     pause: float = 0.0
+    meanwhile: Callable[[], object] | None = None
 
 
 Steps: TypeAlias = Generator[list[Command] | Talk, Any, T]

@@ -270,7 +270,8 @@ class Group:
         batch, free = self.batch, self.head.chunks
         rows = self.rows[is_added].tolist()
         pages = batch.page_of[self.rows[is_added]].tolist()
-        bodies = [batch.body(row) for row in rows]
+        packed = batch.pack_bodies()
+        bodies = [packed[row] for row in rows]
         ids: list[int] = []
         records = dict[int, bytes]()
         at = 0

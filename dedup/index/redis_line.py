@@ -1,51 +1,98 @@
 """Plain commands on one connection that stays the same, as WATCH and EXEC demand.
 
-A line takes a connection when it is first spoken on, and holds the index's lock meanwhile: two
-transactions of one process would only disturb each other. Without it there is no harm: whoever
-speaks gets None, and goes by the scripts. Knows nothing of what the commands mean.
+A trunk keeps a connection for an index. A line takes it when it is first spoken on, and holds the
+trunk's lock meanwhile: two transactions of one process would only disturb each other. Without it
+there is no harm: whoever speaks gets None, and goes by the scripts. Knows nothing of what the
+commands mean.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
-from collections.abc import Sequence
 from typing import Any
 
 from redis.exceptions import RedisError, ResponseError
 
+from dedup.index.redis_calls import Talk
+
+LEAST_CONNECTIONS = 2
+"""A pool that may have fewer cannot spare one."""
+
+
+class _Kept:
+    """A pool of connections, and the one that is kept between operations."""
+
+    def __init__(self, client: Any) -> None:
+        """There is no pool for a cluster: its lines give nothing."""
+        self.pool: Any = getattr(client, "connection_pool", None)
+        self._connection: Any = None
+        self._process = 0
+
+    def take(self) -> Any:
+        """The connection, if it is this process's; else None."""
+        connection, self._connection = self._connection, None
+        return connection if self._process == os.getpid() else None
+
+    def keep(self, connection: Any) -> bool:
+        """Keep it for the next operation. False: the pool cannot spare it."""
+        if self.pool is None or self.pool.max_connections < LEAST_CONNECTIONS:
+            return False
+        self._connection, self._process = connection, os.getpid()
+        return True
+
+
+class Trunk(_Kept):
+    """What the lines of an index share."""
+
+    def __init__(self, client: Any) -> None:
+        super().__init__(client)
+        self.lock = threading.Lock()
+
+
+class AsyncTrunk(_Kept):
+    """The same, to be awaited."""
+
+    def __init__(self, client: Any) -> None:
+        super().__init__(client)
+        self.lock = asyncio.Lock()
+
 
 class Line:
-    """A line of a client of one server; one of a cluster has none."""
+    """A line of one operation."""
 
-    def __init__(self, client: Any, lock: threading.Lock) -> None:
-        self._pool = getattr(client, "connection_pool", None)
-        self._lock = lock
+    def __init__(self, trunk: Trunk) -> None:
+        self._trunk = trunk
         self._connection: Any = None
+        self._is_refused = False
 
-    def talk(self, commands: Sequence[bytes], pause: float) -> list[Any] | None:
+    def talk(self, talk: Talk) -> list[Any] | None:
         """What each command gave, errors as such; None: there is no connection."""
-        if self._pool is None:
+        if self._trunk.pool is None:
             return None
         try:
-            if pause:
-                time.sleep(pause)
+            if talk.pause:
+                time.sleep(talk.pause)
             if self._connection is None:
-                self._lock.acquire()
+                self._trunk.lock.acquire()
                 try:
-                    self._connection = self._pool.get_connection()
+                    self._connection = self._trunk.take() or self._trunk.pool.get_connection()
                 except BaseException:
-                    self._lock.release()
+                    self._trunk.lock.release()
                     raise
             connection = self._connection
-            connection.send_packed_command([b"".join(commands)])
+            connection.send_packed_command([b"".join(talk.commands)])
+            if talk.meanwhile:
+                talk.meanwhile()
             replies = []
-            for _ in commands:
+            for _ in talk.commands:
                 try:
                     replies.append(connection.read_response())
                 except ResponseError as error:
                     replies.append(error)
+                    self._is_refused = True
         except (RedisError, OSError):
             self.hang_up(broken=True)
             return None
@@ -55,48 +102,53 @@ class Line:
         return replies
 
     def hang_up(self, *, broken: bool = False) -> None:
-        """Let go of the connection."""
+        """End the operation."""
         connection, self._connection = self._connection, None
-        if connection is None or self._pool is None:
+        if connection is None:
             return
         try:
             if broken:
                 connection.disconnect()
-            self._pool.release(connection)
+            if broken or self._is_refused or not self._trunk.keep(connection):
+                self._trunk.pool.release(connection)
         finally:
-            self._lock.release()
+            self._trunk.lock.release()
 
 
 class AsyncLine:
     """The same, to be awaited."""
 
-    def __init__(self, client: Any, lock: asyncio.Lock) -> None:
-        self._pool = getattr(client, "connection_pool", None)
-        self._lock = lock
+    def __init__(self, trunk: AsyncTrunk) -> None:
+        self._trunk = trunk
         self._connection: Any = None
+        self._is_refused = False
 
-    async def talk(self, commands: Sequence[bytes], pause: float) -> list[Any] | None:
+    async def talk(self, talk: Talk) -> list[Any] | None:
         """What each command gave, errors as such; None: there is no connection."""
-        if self._pool is None:
+        if self._trunk.pool is None:
             return None
         try:
-            if pause:
-                await asyncio.sleep(pause)
+            if talk.pause:
+                await asyncio.sleep(talk.pause)
             if self._connection is None:
-                await self._lock.acquire()
+                await self._trunk.lock.acquire()
                 try:
-                    self._connection = await self._pool.get_connection()
+                    kept = self._trunk.take()
+                    self._connection = kept or await self._trunk.pool.get_connection()
                 except BaseException:
-                    self._lock.release()
+                    self._trunk.lock.release()
                     raise
             connection = self._connection
-            await connection.send_packed_command([b"".join(commands)])
+            await connection.send_packed_command([b"".join(talk.commands)])
+            if talk.meanwhile:
+                talk.meanwhile()
             replies = []
-            for _ in commands:
+            for _ in talk.commands:
                 try:
                     replies.append(await connection.read_response())
                 except ResponseError as error:
                     replies.append(error)
+                    self._is_refused = True
         except (RedisError, OSError):
             await self.hang_up(broken=True)
             return None
@@ -106,13 +158,14 @@ class AsyncLine:
         return replies
 
     async def hang_up(self, *, broken: bool = False) -> None:
-        """Let go of the connection."""
+        """End the operation."""
         connection, self._connection = self._connection, None
-        if connection is None or self._pool is None:
+        if connection is None:
             return
         try:
             if broken:
                 await connection.disconnect(nowait=True)
-            await self._pool.release(connection)
+            if broken or self._is_refused or not self._trunk.keep(connection):
+                await self._trunk.pool.release(connection)
         finally:
-            self._lock.release()
+            self._trunk.lock.release()

@@ -137,7 +137,8 @@ class Watched:
         for _ in range(MOST_TRIES):
             head = self._head
             group = Group(batch, pages, head) if head else None
-            replies = yield Talk(self._begin + (self._questions(group) if group else []))
+            questions = self._questions(group) if group else []
+            replies = yield Talk(self._begin + questions, meanwhile=batch.pack_bodies)
             if _is_refused(replies):
                 return None
             self._head = now = Head.read(replies[2])
