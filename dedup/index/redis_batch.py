@@ -150,6 +150,8 @@ class Batch:
         self.bodies = bodies
         self.call = self.call_now(now, settings, bodies)
         self.originals: dict[int, Known] = {}
+        self.left_to_scripts: set[int] = set()
+        """Pages that the client does not decide alone."""
         self.sketches = sketches
         self._bounds: list[int] = bounds.tolist()
         self.page_of = np.repeat(np.arange(len(pages)), np.diff(bounds))

@@ -21,15 +21,13 @@ from dedup.index import redis_layout as layout
 from dedup.index.redis_batch import Batch, PageState, Pending, Settled
 from dedup.index.redis_bodies import HEAD_BYTES
 from dedup.index.redis_calls import MOST_TRIES, Steps
-from dedup.index.redis_layout import Call, Entries, PageChange, PageMode
+from dedup.index.redis_layout import NO_ENTRIES, Call, PageChange, PageMode
 from dedup.index.redis_reading import RedisReading
 from dedup.index.redis_verify import decide
 from dedup.index.redis_watched import Watched
 from dedup.settings import Settings
 from dedup.sketch import Sketches
 from dedup.verdict import Verdicts
-
-NO_ENTRIES = Entries(layout.NO_OPERATION, [], [], [])
 
 
 class Release(NamedTuple):

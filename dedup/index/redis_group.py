@@ -18,7 +18,14 @@ from dedup.index import redis_layout as layout
 from dedup.index.redis_batch import Batch, Known, PageState, Pending, Settled
 from dedup.index.redis_bodies import HEAD_BYTES
 from dedup.index.redis_buckets import Buckets, Held
-from dedup.index.redis_layout import CHUNK_ROOM, IDS_PER_KEY, REPEAT_ENTRY, Entries, Names
+from dedup.index.redis_layout import (
+    CHUNK_ROOM,
+    IDS_PER_KEY,
+    NO_ENTRIES,
+    REPEAT_ENTRY,
+    Entries,
+    Names,
+)
 from dedup.index.redis_verify import decide
 from dedup.index.redis_wire import Word, Words, command, pack_words
 
@@ -100,19 +107,35 @@ class Group:
         self.counts = np.zeros(0, dtype=np.uint8)
         self.ids = np.zeros((0, IDS_PER_KEY), dtype=np.uint32)
         self.earlier = np.zeros(0, dtype=np.int64)
+        self.known_pages: dict[int, Entries] = {}
+        """The pages that the index has, with what it has of them."""
         self.candidates: list[int] = []
-        """All originals under the keys, ascending."""
+        """All originals under the keys, and those that known pages repeat, ascending."""
+        self.decisions: list[Settled] = []
+        """Of the blocks that may repeat something."""
+        self._states: dict[int, PageState] = {}
         self._chunks: Mapping[int, bytes] = {}
         self._bodies, self._spans = b"", list[tuple[int, int]]()
         """Chunks with the candidates, back to back, and where in them each body is."""
+        self._offsets: dict[int, int] = {}
+        """Where each chunk starts."""
         self._counts: dict[int, tuple[int, int, int]] = {}
 
+    def take_pages(self, values: Sequence[bytes | None]) -> None:
+        """Take what the index has of each page."""
+        for page, value in zip(self.pages, values, strict=True):
+            if value is not None:
+                self.known_pages[page] = layout.read_entries(value)
+
     def find(self, buckets: Sequence[bytes | None]) -> list[int]:
-        """Take the buckets as they were read; the candidates of all blocks, ascending."""
+        """Take the buckets as they were read; the originals to be read, ascending."""
         self.held.take(buckets)
         self.counts, self.ids, self.earlier = self.held.find()
         # No original has the number 0.
-        self.candidates = sorted({*self.ids[self.counts > 0].ravel().tolist()} - {0})
+        found = {*self.ids[self.counts > 0].ravel().tolist()} - {0}
+        for entries in self.known_pages.values():
+            found.update(entries.repeated)
+        self.candidates = sorted(found)
         return self.candidates
 
     def is_old(self, buckets: Sequence[bytes | None]) -> bool:
@@ -125,36 +148,47 @@ class Group:
 
     def learn(self, chunks: Mapping[int, bytes], counts: Sequence[bytes | None]) -> bool:
         """Take note of the candidates. False: one of them is not there as it should be."""
-        offsets, size = dict[int, int](), 0
+        size = 0
         for number, blob in chunks.items():
-            offsets[number] = size
+            self._offsets[number] = size
             size += len(blob)
+        under_keys = {*self.ids.ravel().tolist()}
+        there = []
         for original, value in zip(self.candidates, counts, strict=True):
             number = original // CHUNK_ROOM
-            if number not in chunks:
+            start, stop = layout.body_span(chunks[number], original) if number in chunks else (0, 0)
+            if stop - start >= HEAD_BYTES:
+                there.append(original)
+                offset = self._offsets[number]
+                self._spans.append((offset + start, offset + stop))
+                if value:
+                    self._counts[original] = layout.COUNTS.unpack(value)
+            elif original in under_keys:
                 return False
-            start, stop = layout.body_span(chunks[number], original)
-            if stop - start < HEAD_BYTES:
-                return False
-            self._spans.append((offsets[number] + start, offsets[number] + stop))
-            if value:
-                self._counts[original] = layout.COUNTS.unpack(value)
+        self.candidates = there
         self._chunks, self._bodies = chunks, b"".join(chunks.values())
         return True
 
     def known(self, number: int) -> Known:
         """A candidate, taken apart."""
         chunk = layout.read_chunk(self._chunks[number // CHUNK_ROOM])
-        start, stop = self._spans[bisect_left(self.candidates, number)]
+        start, stop = self._span(number)
         seen, pages, last = self._counts.get(number, NEVER)
         times = (chunk.first_seen, max(chunk.last_seen, last))
         body = self.batch.bodies.read(self._bodies[start:stop])
         return Known(number, *times, seen, pages, chunk.page, body)
 
+    def _span(self, number: int) -> tuple[int, int]:
+        """Where a candidate's body is."""
+        return self._spans[bisect_left(self.candidates, number)]
+
     # ---- verdicts --------------------------------------------------------------------------------
 
-    def decide(self, operation: bytes) -> list[Settled]:
-        """The decisions on blocks that may repeat something; the others are new."""
+    def decide(self) -> int | None:
+        """Decide on the blocks that may repeat something; the others are new.
+
+        A number: a page of which an original is no longer there, the first such one.
+        """
         batch = self.batch
         is_open, exact = self._screen()
         pending = []
@@ -165,18 +199,19 @@ class Group:
                 postings = range(self.firsts[at], self.firsts[at + 1])
                 block.candidates = [self.ids[i, : self.counts[i]].tolist() for i in postings]
             pending.append(block)
-        if not pending:
-            return []
+        self._states = {
+            page: PageState(page, NO_ENTRIES, is_known=False, is_written=True)
+            for page in {block.page for block in pending} - self.known_pages.keys()
+        }
+        for page, entries in self.known_pages.items():
+            self._states[page] = PageState(page, entries, is_known=True)
         # Once each: what every page has is a candidate of many blocks.
         numbers = {number for block in pending for some in block.candidates for number in some}
         numbers |= {block.exact for block in pending if block.exact is not None}
         batch.originals |= {number: self.known(number) for number in numbers}
-        begun = Entries(operation, [], [], [])
-        states = {
-            page: PageState(page, begun, is_known=False, is_written=True)
-            for page in {block.page for block in pending}
-        }
-        return decide(batch, pending, states)
+        self.decisions = decide(batch, pending, self._states)
+        lose = (page for page, each in self._states.items() if each.owned_before - each.claimed)
+        return min(lose, default=None)
 
     def _screen(self) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.uint32]]:
         """Which blocks may repeat something; and the original that has a block's text, or 0."""
@@ -212,37 +247,32 @@ class Group:
 
     # ---- what is written -------------------------------------------------------------------------
 
-    def settle(self, decisions: Sequence[Settled], operation: bytes) -> Outcome:
-        """What follows from decisions: entries, and everything that is to be written."""
+    def settle(self, operation: bytes) -> Outcome:
+        """What follows from the decisions: entries, and everything that is to be written."""
         batch, head = self.batch, self.head
-        place_of = self.place_of
         is_added = np.ones(len(self.rows), dtype=np.bool_)
-        for settled in decisions:
-            is_added[place_of[settled.row]] = settled.action == Settled.ADD
+        for settled in self.decisions:
+            is_added[self.place_of[settled.row]] = settled.action == Settled.ADD
         entries, records, chunks = self._new_records(is_added)
-        counted = dict[int, tuple[int, int, int]]()
-        counts: list[tuple[int, int]] = []
-        for settled in decisions:
-            if settled.action == Settled.ADD:
-                continue
-            if settled.action == Settled.REPEAT_LOCAL:
-                other = decisions[settled.original]
-                original = int(entries[place_of[other.row]])
-                batch.originals[original] = batch.local_original(other.row, 0)._replace(id=original)
-            else:
-                original = settled.original
-            seen, pages, _ = counted.get(original) or self._counts.get(original, NEVER)
-            counted[original] = (seen + 1, pages + settled.elsewhere, batch.call.now)
-            counts.append(counted[original][:2])
-            entries[place_of[settled.row]] = original + REPEAT_ENTRY
+        changes = _Changes(self._counts, batch.call.now)
+        on_page = {
+            page: list(some) for page, some in groupby(self.decisions, lambda each: each.page)
+        }
+        for page in sorted({*on_page, *self.known_pages}):
+            if page in self.known_pages:
+                changes.withdraw(self._states[page].withdrawals())
+            for settled in on_page.get(page, ()):
+                if settled.action != Settled.ADD:
+                    place = self.place_of[settled.row]
+                    entries[place] = self._repeat(settled, entries, changes)
         chosen = self._choose(is_added)
         buckets = self.held.add(chosen, entries[self.owners[chosen]])
         after = head._replace(
             chunks=chunks,
             buckets=buckets.table,
-            pages=head.pages + len(self.pages),
+            pages=head.pages + len(self.pages) - len(self.known_pages),
             originals=head.originals + int(is_added.sum()),
-            repeats=head.repeats + len(counts),
+            repeats=head.repeats + changes.more,
         )
         values = dict[bytes, bytes]()
         packed, at = entries.astype("<u4").tobytes(), 0
@@ -254,14 +284,46 @@ class Group:
             after,
             {
                 "postings": [buckets.written],
-                "records": _pairs(records),
-                "counts": _pairs({at: layout.COUNTS.pack(*found) for at, found in counted.items()}),
+                "records": _pairs(records | self._seen_again()),
+                "counts": _pairs(changes.counts()),
                 "pages": _pairs(values),
             },
-            buckets.removed,
+            {"postings": buckets.removed, "counts": changes.zeros()},
             entries,
-            counts,
+            changes.told,
         )
+
+    def _repeat(
+        self,
+        settled: Settled,
+        entries: npt.NDArray[np.uint32],
+        changes: _Changes,
+    ) -> int:
+        """The entry of a block that is no new original; a repeat is counted."""
+        batch, original = self.batch, settled.original
+        if settled.action == Settled.OWN:
+            return original
+        if settled.action == Settled.REPEAT_LOCAL:
+            other = self.decisions[original]
+            original = int(entries[self.place_of[other.row]])
+            batch.originals[original] = batch.local_original(other.row, 0)._replace(id=original)
+        changes.count(original, elsewhere=settled.elsewhere)
+        return original + REPEAT_ENTRY
+
+    def _seen_again(self) -> dict[int, bytes]:
+        """The chunks of records with blocks that are their page's own again."""
+        chunks = dict[int, bytearray]()
+        for settled in self.decisions:
+            if settled.action == Settled.OWN:
+                number = settled.original // CHUNK_ROOM
+                chunk = chunks.setdefault(number, bytearray(self._chunks[number]))
+                start = self._span(settled.original)[0] - self._offsets[number]
+                layout.see_again(chunk, self.batch.call.now, start, self.batch.body(settled.row))
+        return {
+            number: bytes(chunk)
+            for number, chunk in chunks.items()
+            if chunk != self._chunks[number]
+        }
 
     def _new_records(
         self, is_added: npt.NDArray[np.bool_]
@@ -293,15 +355,59 @@ class Group:
         found = kernel.choose_postings(is_added, self.owners, self.counts, self.earlier, chosen)
         return chosen[:found]
 
-    def take(self, decisions: Sequence[Settled], outcome: Outcome) -> None:
+    def take(self, outcome: Outcome) -> None:
         """Fill in the verdicts, now that they hold."""
         batch, counts = self.batch, iter(outcome.counts)
-        for settled in decisions:
+        for settled in self.decisions:
             entry = int(outcome.entries[self.place_of[settled.row]])
             if entry >= REPEAT_ENTRY:
                 original = batch.originals[entry - REPEAT_ENTRY]
                 batch.originals[original.id] = original._replace(last_seen=batch.call.now)
             batch.take_settled(settled, entry, counts)
+
+
+class _Changes:
+    """Counts of originals, and what becomes of them.
+
+    Attributes:
+        told: of each repeat in order its original's repeats and pages.
+    """
+
+    def __init__(self, before: Mapping[int, tuple[int, int, int]], now: int) -> None:
+        """Counts are repeats, pages and the time of the last repeat."""
+        self._before, self._now = before, now
+        self._after = dict[int, tuple[int, int, int]]()
+        self.told: list[tuple[int, int]] = []
+
+    def count(self, original: int, *, elsewhere: bool) -> None:
+        """One more repeat; `elsewhere`: the first one on a page that does not own it."""
+        seen, pages, _ = self._counts(original)
+        self._after[original] = (seen + 1, pages + elsewhere, self._now)
+        self.told.append((seen + 1, pages + elsewhere))
+
+    def withdraw(self, counted: Sequence[tuple[int, int, int]]) -> None:
+        """Take back what a page counted: originals, repeats and pages."""
+        for original, repeats, on_pages in counted:
+            seen, pages, last = self._counts(original)
+            if seen >= repeats:
+                self._after[original] = (seen - repeats, pages - on_pages, last)
+
+    def _counts(self, original: int) -> tuple[int, int, int]:
+        return self._after.get(original) or self._before.get(original, NEVER)
+
+    @property
+    def more(self) -> int:
+        """Repeats that have been counted, without those that were taken back."""
+        pairs = self._after.items()
+        return sum(counts[0] - self._before.get(at, NEVER)[0] for at, counts in pairs)
+
+    def counts(self) -> dict[int, bytes]:
+        """What is to be written of them."""
+        return {at: layout.COUNTS.pack(*counts) for at, counts in self._after.items() if counts[0]}
+
+    def zeros(self) -> list[int]:
+        """Those that are repeated no longer."""
+        return [at for at, counts in self._after.items() if not counts[0] and at in self._before]
 
 
 class Outcome(NamedTuple):
@@ -310,14 +416,14 @@ class Outcome(NamedTuple):
     Attributes:
         head: the head afterwards.
         written: by part, fields and their values.
-        removed: buckets to remove.
+        removed: by part, fields to remove.
         entries: uint32, of each judged block, as in a page's value.
         counts: of each repeat in order its original's repeats and pages.
     """
 
     head: Head
     written: dict[str, list[Words]]
-    removed: list[int]
+    removed: dict[str, list[int]]
     entries: npt.NDArray[np.uint32]
     counts: list[tuple[int, int]]
 
@@ -328,8 +434,9 @@ class Outcome(NamedTuple):
         for part, words in self.written.items():
             if any(each.number for each in words):
                 done.append(command("HSET", names.of(f"{part}{parity}"), more=words))
-        if self.removed:
-            done.append(command("HDEL", names.of(f"postings{parity}"), *self.removed))
+        for part, fields in self.removed.items():
+            if fields:
+                done.append(command("HDEL", names.of(f"{part}{parity}"), *fields))
         done.append(command("HSET", names.head, *self.head.changes()))
         return [*done, _EXEC]
 

@@ -51,6 +51,7 @@ PARTS = ("pages", "records", "counts", "postings")
 _CALL = struct.Struct("<IIBBBddd")
 _ORIGINAL = struct.Struct("<IIIIIH")
 _CHUNK = struct.Struct("<HII")
+_LAST_SEEN = 6
 _START = struct.Struct("<I")
 COUNTS = struct.Struct("<III")
 """A value of `counts`: repeats, pages, last seen."""
@@ -187,6 +188,9 @@ class Entries(NamedTuple):
     all: list[int]
 
 
+NO_ENTRIES = Entries(NO_OPERATION, [], [], [])
+
+
 def read_entries(data: bytes) -> Entries:
     """A page's value."""
     entries = [entry for (entry,) in struct.iter_unpack("<I", data[8:])]
@@ -275,6 +279,12 @@ def read_chunk(blob: bytes) -> Chunk:
     length, first, last = _CHUNK.unpack_from(blob)
     at = _CHUNK.size + length
     return Chunk(blob[_CHUNK.size : at].decode("utf-8", "surrogatepass"), first, last, blob[at:])
+
+
+def see_again(chunk: bytearray, now: int, start: int, body: bytes) -> None:
+    """Note in a chunk that a page has a block again: when, and, as the new body says, where."""
+    _START.pack_into(chunk, _LAST_SEEN, now)
+    chunk[start : start + _START.size] = body[: _START.size]
 
 
 def body_in(chunks: Mapping[int, Chunk], original: int) -> bytes:

@@ -26,6 +26,7 @@ Outcome: TypeAlias = tuple[int, float, float]
 """Kind, similarity and containment of a block and an original."""
 
 NOTHING: Outcome = (VerdictKind.NEW, 0.0, 0.0)
+EXACT: Outcome = (VerdictKind.EXACT, 1.0, 1.0)
 REPEATS = {VerdictKind.NEAR, VerdictKind.EXCERPT}
 
 
@@ -60,8 +61,7 @@ def decide(batch: Batch, pending: Sequence[Pending], states: dict[int, PageState
         local.settled.append(settled)
         state = states[block.page]
         if block.exact is not None:
-            settled.kind, settled.similarity, settled.containment = VerdictKind.EXACT, 1.0, 1.0
-            _repeat_stored(batch, settled, state, batch.originals[block.exact])
+            _take_exact(batch, settled, state, batch.originals[block.exact])
             continue
         fields = [value & FIELD for value in batch.fields(block.row).tolist()]
         if not _find_exact(batch, block, fields[0], settled, state, local):
@@ -86,24 +86,28 @@ def _find_exact(
 ) -> bool:
     """Settle a block whose text the index, or an earlier block of this round, has."""
     fingerprint = batch.fingerprint(block.row)
-    settled.kind, settled.similarity, settled.containment = VerdictKind.EXACT, 1.0, 1.0
     for number in block.candidates[0] if block.candidates else ():
         original = batch.originals.get(number)
         if original is None or original.body.fingerprint != fingerprint:
             continue
-        if not state.sees(number):
-            state.claimed.add(number)
-            settled.action, settled.original = Settled.OWN, number
-            settled.kind, settled.similarity, settled.containment = NOTHING
-        else:
-            _repeat_stored(batch, settled, state, original)
+        _take_exact(batch, settled, state, original)
         return True
     for number in local.under(key):
         if batch.fingerprint(local.settled[number].row) == fingerprint:
+            settled.kind, settled.similarity, settled.containment = EXACT
             _repeat_local(batch, settled, state, local, number)
             return True
-    settled.kind, settled.similarity, settled.containment = NOTHING
     return False
+
+
+def _take_exact(batch: Batch, settled: Settled, state: PageState, original: Known) -> None:
+    """Settle a block by an original that has its text: its page's own one again, or a repeat."""
+    if state.sees(original.id):
+        settled.kind, settled.similarity, settled.containment = EXACT
+        _repeat_stored(batch, settled, state, original)
+    else:
+        state.claimed.add(original.id)
+        settled.action, settled.original = Settled.OWN, original.id
 
 
 def _find_similar(

@@ -65,12 +65,14 @@ class Watched:
         if self._resting:
             self._resting -= 1
             return first
+        if first in batch.left_to_scripts:
+            return first
         end = batch.group_end(first, layout.MOST_WATCHED)
         if batch.postings(range(first, end)) > max(layout.MOST_WATCHED, LARGEST_PAGE):
             return first
         for _ in range(MOST_TRIES):
             has_turn = bool(self._crowded) and (yield from self._take_turn())
-            group = yield from self._read(batch, range(first, end))
+            group = yield from self._decide(batch, range(first, end))
             if has_turn and not isinstance(group, Group):
                 yield Talk([command("DEL", self._turn)])
             if group is None:
@@ -79,8 +81,7 @@ class Watched:
                 self._resting = group - 1
                 return first
             operation = os.urandom(8)
-            decisions = group.decide(operation)
-            outcome = group.settle(decisions, operation)
+            outcome = group.settle(operation)
             is_done = yield from self._write(group, outcome, operation, ends_turn=has_turn)
             if is_done is None:
                 break
@@ -88,7 +89,7 @@ class Watched:
                 is_alone, self._written = group.head == self._written, outcome.head
                 self._crowded = max(0, self._crowded - 1) if is_alone else self._crowded
                 self._head, self._last_rest = outcome.head, 0
-                group.take(decisions, outcome)
+                group.take(outcome)
                 return group.pages.stop
             self._head, self._crowded = None, QUIET
         self._last_rest = min(LONGEST_REST, 2 * self._last_rest + 1)
@@ -129,6 +130,24 @@ class Watched:
             pause = WAIT * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
         return False
 
+    def _decide(self, batch: Batch, pages: range) -> Steps[Group | int | None]:
+        """Read what the verdicts depend on, and decide.
+
+        A number: so many groups of pages are for the scripts. None: it cannot be done, or not now.
+        """
+        while True:
+            group = yield from self._read(batch, pages)
+            if not isinstance(group, Group):
+                return group
+            loser = group.decide()
+            if loser is None:
+                return group
+            if loser == pages.start:
+                return 1
+            # It loses an original, which is for the scripts; the pages before it are not.
+            batch.left_to_scripts.add(loser)
+            pages = range(pages.start, loser)
+
     def _read(self, batch: Batch, pages: range) -> Steps[Group | int | None]:
         """Watch the head and read what the verdicts depend on.
 
@@ -146,17 +165,18 @@ class Watched:
                 return None
             if not head or not group or not now.has_buckets_of(head):
                 continue
-            known = _are_known(group, replies)
-            if any(known) and not known[0]:
-                pages = pages[: known.index(True)]
-                continue
-            call = batch.call
-            is_ending = call.expire and call.now >= now.began + call.expire
-            if known[0] or is_ending or (group.old and group.is_old(replies[8][1:])):
-                # A page that is known goes by the scripts alone.
-                return max(1, [*known, False].index(False))
+            if group.old:  # where originals expire, a page that is known goes by the scripts alone
+                known = _are_known(replies)
+                if any(known) and not known[0]:
+                    pages = pages[: known.index(True)]
+                    continue
+                is_ending = batch.call.now >= now.began + batch.call.expire
+                if known[0] or is_ending or group.is_old(replies[8][1:]):
+                    return max(1, [*known, False].index(False))
+            group.take_pages(replies[3])
             group.head, group.held.table = now, now.buckets
-            return (yield from self._read_candidates(group, replies[6][1:]))
+            done = yield from self._read_candidates(group, replies[6][1:])
+            return group if done else None
         return None
 
     def _questions(self, group: Group) -> list[bytes]:
@@ -177,10 +197,8 @@ class Watched:
             ]
         return questions
 
-    def _read_candidates(
-        self, group: Group, buckets: Sequence[bytes | None]
-    ) -> Steps[Group | None]:
-        """Read the originals under the keys of the blocks."""
+    def _read_candidates(self, group: Group, buckets: Sequence[bytes | None]) -> Steps[bool]:
+        """Read the originals under the keys of the blocks. False: it cannot be done now."""
         candidates = group.find(buckets)
         if candidates:
             parity = group.head.parity
@@ -192,12 +210,11 @@ class Watched:
                 ]
             )
             if _is_refused(replies):
-                return None
+                return False
             held = zip(numbers, replies[0], strict=True)
             chunks = {number: blob for number, blob in held if blob is not None}
-            if not group.learn(chunks, replies[1]):
-                return None
-        return group
+            return group.learn(chunks, replies[1])
+        return True
 
 
 def _ask_buckets(names: Names, parity: int, held: Held) -> bytes:
@@ -206,13 +223,12 @@ def _ask_buckets(names: Names, parity: int, held: Held) -> bytes:
     return command("HMGET", names.of(f"postings{parity}"), "", more=numbers)
 
 
-def _are_known(group: Group, replies: Sequence[Any]) -> list[bool]:
-    """Of each page, whether the index has it."""
-    known = [value is not None for value in replies[3]]
-    if group.old:
-        pairs = zip(known, replies[7], strict=True)
-        known = [is_known or value is not None for is_known, value in pairs]
-    return known
+def _are_known(replies: Sequence[Any]) -> list[bool]:
+    """Of each page, whether the index has it, in one of both generations."""
+    return [
+        any(value is not None for value in values)
+        for values in zip(replies[3], replies[7], strict=True)
+    ]
 
 
 def _is_refused(replies: Sequence[Any] | None) -> bool:
