@@ -334,6 +334,12 @@ class Batch:
         now = self.call.now
         return Known(-1, now, now, seen, 1, name, self.bodies.read(self.body(row)))
 
+    def see_again(self, original: int, row: int) -> None:
+        """Take note that a page has its own original again, at a block's place."""
+        found = self.originals[original]
+        body = found.body._replace(position=row - self._bounds[int(self.page_of[row])])
+        self.originals[original] = found._replace(last_seen=self.call.now, body=body)
+
     def verdicts(self) -> Verdicts:
         """What was found."""
         names = {number: name for name, number in self._numbers.items()}

@@ -363,6 +363,8 @@ class Group:
             if entry >= REPEAT_ENTRY:
                 original = batch.originals[entry - REPEAT_ENTRY]
                 batch.originals[original.id] = original._replace(last_seen=batch.call.now)
+            elif settled.action == Settled.OWN:
+                batch.see_again(settled.original, settled.row)
             batch.take_settled(settled, entry, counts)
 
 
