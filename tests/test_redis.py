@@ -261,6 +261,48 @@ def test_most_pages_go_without_scripts(url: str) -> None:
         shared.clear()
 
 
+def test_pages_that_change_all_the_time(url: str) -> None:
+    """A few pages, checked and forgotten in any order, are to Redis what they are to memory."""
+    rng = random.Random(3)
+    vocabulary = [f"{a}{b}{c}" for a in "bdfg" for b in "aeiou" for c in "lmnr"]
+    pool = [rng.choices(vocabulary, k=rng.randint(5, 40)) for _ in range(25)]
+
+    def block() -> str:
+        words, how = list(rng.choice(pool)), rng.random()
+        if how < 0.3:
+            words[rng.randrange(len(words))] = rng.choice(vocabulary)
+        elif how < 0.5:
+            words = words[: max(5, len(words) // 2)]
+        elif how < 0.7:
+            words = rng.choices(vocabulary, k=rng.randint(5, 40))
+        return " ".join(words)
+
+    texts: dict[str, str] = {}
+    with Deduper(url, namespace=uuid.uuid4().hex) as shared, Deduper() as local:
+        for step in range(320):
+            names = [f"page {at}" for at in rng.choices(range(14), k=rng.choice([1, 1, 3, 8]))]
+            batch = []
+            for name in names:
+                if name not in texts or rng.random() < 0.5:
+                    texts[name] = "\n\n".join(block() for _ in range(rng.randint(0, 6)))
+                batch.append((texts[name], name))
+            if step % 20 == 0:
+                assert shared.forget(names[0]) == local.forget(names[0])
+            for one, other in zip(shared.check_many(batch), local.check_many(batch), strict=True):
+                assert facts(one) == facts(other)
+                assert [
+                    (b.position, b.extension and counted([b.extension.original]))
+                    for b in one.extensions
+                ] == [
+                    (b.position, b.extension and counted([b.extension.original]))
+                    for b in other.extensions
+                ]
+        for name in texts:
+            assert entries(shared, name) == entries(local, name)
+        assert sorted(counted(shared.most_repeated())) == sorted(counted(local.most_repeated()))
+        shared.clear()
+
+
 def test_a_server_without_transactions(redis_servers: Servers) -> None:
     """Who may not watch keys has the scripts do everything, with the same verdicts."""
     pages = many_pages(40)

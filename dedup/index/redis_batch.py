@@ -7,6 +7,7 @@ one call is a slice. Neither commands nor decisions are made here.
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -102,6 +103,7 @@ class PageState:
         self.before = entries.all if is_known else []
         self.claimed: set[int] = set()
         self.counted: set[tuple[str, int]] = set()
+        self.repeats = Counter[int]()
 
     def repeated_before(self, place: int) -> int | None:
         """The original that the judged block at a place repeated when the page was checked last."""
@@ -125,6 +127,17 @@ class PageState:
             (original, self._repeated.count(original), original not in self.owned_before)
             for original in sorted(set(self._repeated))
         ]
+
+    def as_of_now(self, original: Known) -> Known:
+        """An original with its counts as they are within this check of a page that is known."""
+        seen, pages = original.seen, original.pages
+        for number, repeats, on_pages in self.withdrawals():
+            if number == original.id and seen >= repeats:
+                seen, pages = seen - repeats, pages - on_pages
+        if self.is_known:
+            seen += self.repeats[original.id]
+            pages += bool(self.repeats[original.id]) and original.id not in self.owned_before
+        return original._replace(seen=seen, pages=pages)
 
     def written(self, operation: bytes) -> None:
         """The page's value now stands under this operation."""
@@ -322,9 +335,13 @@ class Batch:
     def take_settled(self, settled: Settled, entry: int, counts: Iterator[tuple[int, int]]) -> None:
         """Take a decision that was committed: its entry, and, of a repeat, the next counts."""
         found = settled.found
+        if settled.action == Settled.OWN and settled.original in self.originals:
+            self._see_again(settled.original, settled.row)
         if entry >= REPEAT_ENTRY:
             seen, pages = next(counts)
             found = self.originals[entry - REPEAT_ENTRY]._replace(seen=seen, pages=pages)
+        elif found is not None and found.id in self.originals:  # it may have another place now
+            found = self.originals[found.id]._replace(seen=found.seen, pages=found.pages)
         if found is not None:
             self.fill_settled(settled, found)
 
@@ -334,7 +351,7 @@ class Batch:
         now = self.call.now
         return Known(-1, now, now, seen, 1, name, self.bodies.read(self.body(row)))
 
-    def see_again(self, original: int, row: int) -> None:
+    def _see_again(self, original: int, row: int) -> None:
         """Take note that a page has its own original again, at a block's place."""
         found = self.originals[original]
         body = found.body._replace(position=row - self._bounds[int(self.page_of[row])])

@@ -265,6 +265,11 @@ class Group:
                 if settled.action != Settled.ADD:
                     place = self.place_of[settled.row]
                     entries[place] = self._repeat(settled, entries, changes)
+                elif (found := settled.found) is not None:  # an extension
+                    if found.id < 0:
+                        other = self.decisions[settled.original]
+                        found = found._replace(id=int(entries[self.place_of[other.row]]))
+                    settled.found = changes.told_now(found)
         chosen = self._choose(is_added)
         buckets = self.held.add(chosen, entries[self.owners[chosen]])
         after = head._replace(
@@ -363,8 +368,6 @@ class Group:
             if entry >= REPEAT_ENTRY:
                 original = batch.originals[entry - REPEAT_ENTRY]
                 batch.originals[original.id] = original._replace(last_seen=batch.call.now)
-            elif settled.action == Settled.OWN:
-                batch.see_again(settled.original, settled.row)
             batch.take_settled(settled, entry, counts)
 
 
@@ -386,6 +389,13 @@ class _Changes:
         seen, pages, _ = self._counts(original)
         self._after[original] = (seen + 1, pages + elsewhere, self._now)
         self.told.append((seen + 1, pages + elsewhere))
+
+    def told_now(self, original: Known) -> Known:
+        """An original with its counts of now."""
+        if original.id not in self._after:
+            return original
+        seen, pages, _ = self._after[original.id]
+        return original._replace(seen=seen, pages=pages)
 
     def withdraw(self, counted: Sequence[tuple[int, int, int]]) -> None:
         """Take back what a page counted: originals, repeats and pages."""

@@ -142,12 +142,14 @@ def _find_similar(
     if best_stored is not None:
         original = batch.originals[best_stored]
         if best[0] == VerdictKind.EXTENSION:
-            settled.found = original
+            settled.found = state.as_of_now(original)
         else:
             _repeat_stored(batch, settled, state, original)
     elif best_local is not None:
         if best[0] == VerdictKind.EXTENSION:
-            settled.found = batch.local_original(local.settled[best_local].row, 0)
+            seen = local.seen[best_local]
+            settled.found = batch.local_original(local.settled[best_local].row, seen)
+            settled.original = best_local
         else:
             _repeat_local(batch, settled, state, local, best_local)
 
@@ -166,6 +168,7 @@ def _repeat_stored(batch: Batch, settled: Settled, state: PageState, original: K
     mark = ("store", original.id)
     settled.elsewhere = original.page != batch.names[state.page] and mark not in state.counted
     state.counted.add(mark)
+    state.repeats[original.id] += 1
 
 
 def _repeat_local(
