@@ -95,7 +95,7 @@ class PageBatch:
             name, found = _read(given, places=places)
             if isinstance(found, str):
                 texts.append(found)
-            elif isinstance(found, tuple):
+            elif isinstance(found, tuple):  # parts, and all of them text
                 texts += found
             elif not isinstance(found, PageError):
                 is_text = False
@@ -163,7 +163,8 @@ def _read_parts(page: Page, parts: tuple[str, ...], *, places: bool) -> _Parts:
         else:
             content, is_html = read_page(replace(page, content=part))
             read.append(_split_html(content, places=places) if is_html else content)
-    return read
+    texts = [part for part in read if isinstance(part, str)]
+    return tuple(texts) if len(texts) == len(read) else read
 
 
 def _with_blocks(
