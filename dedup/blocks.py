@@ -150,6 +150,8 @@ class TextBlocks:
 
     def text_without(self, positions: Sequence[int]) -> str:
         """The content with these blocks and the white space behind each cut out."""
+        if len(positions) == self._count > 0:  # nothing is left but what stands before them
+            return self.content[: self._batch.char_starts.item(self._first)]
         pieces = []
         kept = 0
         for position in positions:

@@ -10,22 +10,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TypeAlias, get_args
+from itertools import islice
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from dedup.bands import Bands
-from dedup.blocks import TextBatch, split_texts
+from dedup.blocks import TextBatch, TextBlocks, split_texts
 from dedup.decode import MAY_BEGIN_HTML, decode, looks_like_html
 from dedup.errors import PageError, PageTooLargeError, SettingsError
-from dedup.html import HtmlBlocks, split_html
 from dedup.model import Content, Format, Page, PageBlocks
 from dedup.parts import PartsBlocks
 from dedup.report import Report
 from dedup.settings import Settings
 from dedup.sketch import sketch_texts
 from dedup.verdict import Verdicts, is_repeat
+
+if TYPE_CHECKING:
+    from dedup.html import HtmlBlocks
 
 MOST_CHARACTERS = 1 << 28
 """Characters of one page (256 Mi): more is no page, but an archive that should be read as one."""
@@ -54,11 +57,16 @@ def _contents_of(page: PageLike) -> Sequence[str | bytes]:
     """The parts of a page, which may be one; none of what is no page: reading it will say so."""
     content = page.content if isinstance(page, Page) else page[0]
     parts = content if isinstance(content, tuple) else (content,)
-    return parts if all(isinstance(part, str | bytes) for part in parts) else ()
+    if _PLAIN.issuperset(map(type, parts)) or all(isinstance(part, str | bytes) for part in parts):
+        return parts
+    return ()
 
 
+_PLAIN = frozenset((str, bytes))
 _FORMATS = get_args(Format)
-_Parts: TypeAlias = "list[PageBlocks | str]"
+_Parts: TypeAlias = "tuple[str, ...] | list[PageBlocks | str]"
+"""Those of a page in parts: their texts where all are text, else the blocks of those that are not.
+"""
 
 
 class PageBatch:
@@ -82,14 +90,17 @@ class PageBatch:
         """
         read: list[tuple[str, PageBlocks | PageError | str | _Parts]] = []
         texts: list[str] = []
-        has_parts = False
+        is_text = True
         for given in pages:
             name, found = _read(given, places=places)
             if isinstance(found, str):
                 texts.append(found)
-            elif isinstance(found, list):
-                has_parts = True
-                texts += [part for part in found if isinstance(part, str)]
+            elif isinstance(found, tuple):  # parts, and all of them text
+                texts += found
+            elif not isinstance(found, PageError):
+                is_text = False
+                if isinstance(found, list):
+                    texts += [part for part in found if isinstance(part, str)]
             read.append((name, found))
         batch = split_texts(texts)
         split = iter(batch)
@@ -99,12 +110,12 @@ class PageBatch:
         ]
         contents = [blocks for _, blocks in self._outcomes if not isinstance(blocks, PageError)]
         self.names = [name for name, blocks in self._outcomes if not isinstance(blocks, PageError)]
-        if len(contents) == len(texts) and not has_parts:
-            self.bounds = batch.bounds
-            self.sketches = sketch_texts(batch.buffer, batch.starts, batch.ends, bands)
+        if is_text:
+            laid_out = batch.buffer, batch.starts, batch.ends
         else:
-            self.bounds = np.cumsum([0, *map(len, contents)], dtype=np.int64)
-            self.sketches = sketch_texts(*_lay_out(batch, contents), bands)
+            laid_out = _lay_out(batch, contents)
+        self.bounds = np.cumsum([0, *map(len, contents)], dtype=np.int64)
+        self.sketches = sketch_texts(*laid_out, bands)
 
     def reports(self, verdicts: Verdicts) -> Iterator[Report]:
         """A report for every page of the batch, in order, from the verdicts on `sketches`."""
@@ -128,39 +139,52 @@ def _read(given: PageLike, *, places: bool) -> tuple[str, PageBlocks | PageError
         page = given
     else:
         content, name = given
-        # The commonest page, without ceremony.
-        if type(content) is str and type(name) is str and _is_plainly_text(content):
+        if type(name) is str and _is_plainly_text(content):
             return name, content
         page = Page(content, name)
     try:
         if isinstance(page.content, tuple):
-            return page.page, [_read_part(page, part, places=places) for part in page.content]
+            return page.page, _read_parts(page, page.content, places=places)
         content, is_html = read_page(page)
-        return page.page, split_html(content, places=places) if is_html else content
+        return page.page, _split_html(content, places=places) if is_html else content
     except PageError as error:
         return page.page, error
 
 
-def _read_part(page: Page, part: str, *, places: bool) -> PageBlocks | str:
-    """The blocks of a part, or its text where it is text."""
-    # The commonest part, without ceremony.
-    if type(part) is str and page.format == "auto" and _is_plainly_text(part):
-        return part
-    content, is_html = read_page(replace(page, content=part))
-    return split_html(content, places=places) if is_html else content
+def _read_parts(page: Page, parts: tuple[str, ...], *, places: bool) -> _Parts:
+    """What the parts of a page are."""
+    is_auto = page.format == "auto" and isinstance(page.page, str)
+    if is_auto and all(map(_is_plainly_text, parts)):
+        return parts
+    read: list[PageBlocks | str] = []
+    for part in parts:
+        if is_auto and _is_plainly_text(part):
+            read.append(part)
+        else:
+            content, is_html = read_page(replace(page, content=part))
+            read.append(_split_html(content, places=places) if is_html else content)
+    texts = [part for part in read if isinstance(part, str)]
+    return tuple(texts) if len(texts) == len(read) else read
 
 
 def _with_blocks(
     found: PageBlocks | PageError | _Parts, split: Iterator[PageBlocks]
 ) -> PageBlocks | PageError:
     """What was found on a page, its parts' texts replaced by their blocks, which come in order."""
+    if isinstance(found, tuple):
+        return PartsBlocks(list(islice(split, len(found))))
     if not isinstance(found, list):
         return found
     return PartsBlocks([next(split) if isinstance(part, str) else part for part in found])
 
 
-def _is_plainly_text(content: str) -> bool:
-    return content[:1] not in MAY_BEGIN_HTML and len(content) <= MOST_CHARACTERS
+def _is_plainly_text(content: object) -> TypeGuard[str]:
+    """Whether this is text at the first glance: the commonest content, without ceremony."""
+    return (
+        type(content) is str
+        and content[:1] not in MAY_BEGIN_HTML
+        and len(content) <= MOST_CHARACTERS
+    )
 
 
 def _lay_out(
@@ -172,15 +196,13 @@ def _lay_out(
         for content in contents
         for part in (content.parts if isinstance(content, PartsBlocks) else (content,))
     ]
-    if not any(isinstance(part, HtmlBlocks) for part in parts):
-        return batch.buffer, batch.starts, batch.ends
     buffers = [batch.buffer]
     size = len(batch.buffer)
     starts, ends = [], []
     text_at = 0
     for part in parts:
-        if isinstance(part, HtmlBlocks):
-            encoded = [text.encode("utf-8", "surrogatepass") for text in part.texts]
+        if not isinstance(part, TextBlocks):
+            encoded = [text.encode("utf-8", "surrogatepass") for text in part.all_texts()]
             stops = size + np.cumsum([0, *map(len, encoded)], dtype=np.int64)
             starts.append(stops[:-1])
             ends.append(stops[1:])
@@ -230,7 +252,14 @@ def split_page(page: Page) -> PageBlocks:
         PageError: it cannot be decoded, or is too large.
     """
     content, is_html = read_page(page)
-    return split_html(content) if is_html else split_texts([content])[0]
+    return _split_html(content) if is_html else split_texts([content])[0]
+
+
+def _split_html(content: str, *, places: bool = False) -> HtmlBlocks:
+    # Late: the parser takes a tenth of a crawl's start, and many crawls have text alone.
+    from dedup.html import split_html  # noqa: PLC0415
+
+    return split_html(content, places=places)
 
 
 def minhash_rows(

@@ -81,14 +81,10 @@ class PartsBlocks:
 
     def parts_without(self, positions: Sequence[int]) -> list[str]:
         """The text of each part without these blocks (positions in ascending order)."""
-        left_out: list[list[int]] = [[] for _ in self.parts]
-        for position in positions:
-            part, at = self._place(position)
-            left_out[part].append(at)
-        return [
-            part.text_without(gone) if gone else part.content
-            for part, gone in zip(self.parts, left_out, strict=True)
-        ]
+        texts = [part.content for part in self.parts]
+        for number, gone in self._by_part(positions).items():
+            texts[number] = self.parts[number].text_without(gone)
+        return texts
 
     @cached_property
     def _offsets(self) -> list[int]:
@@ -99,6 +95,15 @@ class PartsBlocks:
     def _lines(self) -> list[int]:
         """How many lines stand before each part."""
         return [0, *accumulate(part.content.count("\n") + len(GAP) for part in self.parts)]
+
+    def _by_part(self, positions: Sequence[int]) -> dict[int, list[int]]:
+        """The parts that these blocks are in, and their positions there."""
+        firsts = self._firsts
+        found: dict[int, list[int]] = {}
+        for position in positions:
+            number = bisect_right(firsts, position) - 1
+            found.setdefault(number, []).append(position - firsts[number])
+        return found
 
     def _place(self, position: int) -> tuple[int, int]:
         """The part that a block is in, and its position there."""

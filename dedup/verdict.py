@@ -46,10 +46,13 @@ FEW_SIMILARITY = 0.25
 """Where an excerpt is this similar to its original, half of the shared shingles are enough."""
 
 
+_REPEATS = np.zeros(len(VerdictKind), dtype=np.bool_)
+_REPEATS[[VerdictKind.EXACT, VerdictKind.NEAR, VerdictKind.EXCERPT, VerdictKind.ESTIMATED]] = True
+
+
 def is_repeat(kinds: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     """Which of these verdicts are repeats: exact, near (estimated too) or excerpt."""
-    repeats: npt.NDArray[np.bool_] = (kinds >= VerdictKind.EXACT) & (kinds <= VerdictKind.EXCERPT)
-    repeats |= kinds == VerdictKind.ESTIMATED
+    repeats: npt.NDArray[np.bool_] = _REPEATS.take(kinds)
     return repeats
 
 

@@ -43,20 +43,26 @@ async def crawl(start: str) -> None:
             url = await frontier.get()
             try:
                 async with session.get(url) as response:
-                    page = await response.text()
+                    if response.content_type != "text/html":
+                        continue
+                    page = await response.text(errors="replace")
                 report = await deduper.check(page, page=url, format="html")
                 print(json.dumps({"url": url, "new": report.unique_text}))
                 for link in Links(page, url).found:
                     if link not in known and urlsplit(link).netloc == urlsplit(start).netloc:
                         known.add(link)
                         frontier.put_nowait(link)
-            except (aiohttp.ClientError, dedup.PageError) as error:
-                print(f"{url}: {error}", file=sys.stderr)
+            except (aiohttp.ClientError, TimeoutError, dedup.PageError) as error:
+                print(f"{url}: {type(error).__name__} {error}", file=sys.stderr)
             finally:
                 frontier.task_done()
 
-    async with aiohttp.ClientSession() as session, dedup.AsyncDeduper() as deduper:
-        workers = [asyncio.create_task(work(session, deduper)) for _ in range(IN_FLIGHT)]
+    async with (
+        aiohttp.ClientSession(raise_for_status=True) as session,
+        dedup.AsyncDeduper() as deduper,
+        asyncio.TaskGroup() as group,  # should a worker fail, the crawl ends and says why
+    ):
+        workers = [group.create_task(work(session, deduper)) for _ in range(IN_FLIGHT)]
         await frontier.join()
         for worker in workers:
             worker.cancel()

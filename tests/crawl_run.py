@@ -19,8 +19,6 @@ import scrapy
 from scrapy.crawler import CrawlerProcess
 from scrapy.http import Response, TextResponse
 
-from dedup.contrib.scrapy import DedupPipeline
-
 
 class Site(scrapy.Spider):
     """Follows every link; an item a page, with its paragraphs as a list."""
@@ -153,6 +151,9 @@ class Asking(Site):
 
     async def parse(self, response: Response) -> AsyncIterator[Any]:  # type: ignore[override]
         """Ask, and tell what came of it."""
+        # Late: a crawl without dedup, with which others are compared, must not load it.
+        from dedup.contrib.scrapy import DedupPipeline  # noqa: PLC0415
+
         pipeline = self.crawler.get_item_pipeline(DedupPipeline)
         assert pipeline
         report = await pipeline.deduper.lookup(TEXTS["A"], response.url)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import html
 import random
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -125,8 +126,13 @@ def _add_page(site: Site, path: str, blocks: list[str], links: list[str]) -> Non
 
 
 @contextmanager
-def serve(site: Site) -> Iterator[str]:
-    """Serve a site on a free port of loopback; gives its address."""
+def serve(site: Site, delays: tuple[float, float] = (0, 0)) -> Iterator[str]:
+    """Serve a site on a free port of loopback; gives its address.
+
+    A page comes after so many seconds, from the least to the most, the same page always as late.
+    """
+    least, most = delays
+    late = {path: random.Random(path).uniform(least, most) for path in site.pages} if most else {}
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -137,6 +143,8 @@ def serve(site: Site) -> Iterator[str]:
             site.requests += 1
             page = site.pages.get(self.path)
             body = (page or "not here").encode()
+            if self.path in late:
+                time.sleep(late[self.path])
             self.send_response(200 if page else 404)
             self.send_header("Content-Type", "text/html; charset=utf-8")
             self.send_header("Content-Length", str(len(body)))

@@ -444,3 +444,17 @@ def test_the_documentation_has_every_setting() -> None:
     counted = set(re.findall(r'self\._count\(\s*"(\w+)"', pipeline))
     listed = set(re.findall(r"^\| `dedup/(\w+)` \|", text, re.MULTILINE))
     assert listed == counted | {"exact", "near", "excerpt", "extension"}
+
+
+def test_a_crawl_of_text_loads_no_more_than_it_needs() -> None:
+    """Neither the HTML parser nor the reports: a crawl would wait for them at its start."""
+    code = (
+        "import sys, dedup.contrib.scrapy, dedup\n"
+        "with dedup.Deduper() as deduper:\n"
+        "    deduper.check(('A title', 'A text of several words to be judged'), 'a').unique_parts\n"
+        "print(*({'turbohtml', 'dedup.reports', 'dedup.findings'} & set(sys.modules)))\n"
+        "with dedup.Deduper() as deduper:\n"
+        "    print(len(deduper.check('<p>A paragraph of HTML', 'a').blocks))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n1\n"

@@ -17,6 +17,9 @@ from dedup.verdict import Verdicts, rule_of
 
 NOTHING_HELD = np.zeros(0, dtype=np.uint32)
 
+# Members of an enumeration are looked up and compared at some length, and here for every batch.
+_SKIPPED = np.uint8(VerdictKind.SKIPPED)
+
 
 class Job:
     """One batch on its way through the kernel, and what comes out."""
@@ -79,7 +82,7 @@ class Job:
             self.entries,
             self.candidates,
         )
-        judged = self.kinds[span[0] : span[-1]] != VerdictKind.SKIPPED
+        judged = self.kinds[span[0] : span[-1]] != _SKIPPED
         return judged_entries(self.entries[span[0] : span[-1]], judged, span)
 
     def verdicts(self, names: dict[int, str], texts: dict[int, str]) -> Verdicts:

@@ -6,16 +6,14 @@ of crawls or of indexes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import Any, NamedTuple
 
 from itemadapter import ItemAdapter
 
 from dedup.errors import PageError
-from dedup.findings import findings_of
 from dedup.model import Content
 from dedup.report import Report
-from dedup.reports.json import page_object
 
 REPORT_FIELD = "dedup"
 """Where `flag` puts the report."""
@@ -39,12 +37,9 @@ def text_of(item: Any, fields: Sequence[str]) -> ItemText | None:
     Raises:
         PageError: a field holds something else.
     """
-    if isinstance(item, dict):  # the commonest item, without ceremony
-        adapter: Mapping[str, Any] = item
-    elif ItemAdapter.is_item(item):
-        adapter = ItemAdapter(item)
-    else:
+    if not isinstance(item, dict) and not ItemAdapter.is_item(item):
         raise PageError(f"a {type(item).__name__} is no item: its text cannot be judged")
+    adapter = _fields_of(item)
     found: list[tuple[str, int | None]] = []
     texts: list[str] = []
     for name in fields:
@@ -71,7 +66,7 @@ def trim(item: Any, text: ItemText, report: Report) -> None:
     Raises:
         PageError: the item cannot be changed.
     """
-    adapter = ItemAdapter(item)
+    adapter = _fields_of(item)
     left = iter(report.unique_parts)
     try:
         for name, count in text.fields:
@@ -88,12 +83,21 @@ def trim(item: Any, text: ItemText, report: Report) -> None:
 
 def flag(item: Any, report: Report) -> bool:
     """Put the report into the item, as plain values. False: it has no field for it."""
-    adapter = ItemAdapter(item)
+    # Late: what makes reports takes as long to load as NumPy, and the other actions make none.
+    from dedup.findings import findings_of  # noqa: PLC0415
+    from dedup.reports.json import page_object  # noqa: PLC0415
+
+    adapter = _fields_of(item)
     try:
         adapter[REPORT_FIELD] = page_object(findings_of(report))
     except (KeyError, AttributeError, TypeError, ValueError):  # no such field, or a frozen item
         return False
     return True
+
+
+def _fields_of(item: Any) -> MutableMapping[str, Any]:
+    """An item's fields by name. A dict, the commonest item, is that by itself."""
+    return item if isinstance(item, dict) else ItemAdapter(item)
 
 
 def is_repeat(report: Report) -> bool:

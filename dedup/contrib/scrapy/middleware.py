@@ -7,9 +7,8 @@ about text.
 from __future__ import annotations
 
 import weakref
-from collections import Counter
-from dataclasses import dataclass, field
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, NamedTuple, Self
 
 from itemadapter import ItemAdapter
 from scrapy.crawler import Crawler
@@ -19,8 +18,7 @@ from scrapy.spidermiddlewares.base import BaseSpiderMiddleware
 from dedup.contrib.scrapy.settings import require_enabled
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where an item is from.
 
     Attributes:
@@ -32,12 +30,22 @@ class Origin:
     skip: bool
 
 
-@dataclass(slots=True)
-class _Yielded:
-    """What a response has given so far."""
+class _Yielded(weakref.ref[Response]):
+    """What a response has given so far, for as long as the response lives.
 
-    bases: Counter[str] = field(default_factory=Counter)
-    origins: list[tuple[int, Origin]] = field(default_factory=list)
+    Attributes:
+        response_id: identity of the response.
+        counts: how many items came under an id.
+        origins: of its items, by their identity.
+    """
+
+    __slots__ = ("counts", "origins", "response_id")
+
+    def __init__(self, response: Response, let_go: Callable[[_Yielded], None]) -> None:
+        super().__init__(response, let_go)  # type: ignore[call-arg]  # as ref.__new__ has it
+        self.response_id = id(response)
+        self.counts: dict[str, int] = {}
+        self.origins: list[tuple[int, Origin]] = []
 
 
 class DedupSpiderMiddleware(BaseSpiderMiddleware):
@@ -52,7 +60,7 @@ class DedupSpiderMiddleware(BaseSpiderMiddleware):
         # Items may be dicts, which know no weak references and no equality that helps: so by
         # identity, and the item is kept here so that nobody else gets its identity meanwhile.
         self._tied: dict[int, tuple[Any, Origin]] = {}
-        self._yielded: weakref.WeakKeyDictionary[Response, _Yielded] = weakref.WeakKeyDictionary()
+        self._yielded: dict[int, _Yielded] = {}
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -63,11 +71,10 @@ class DedupSpiderMiddleware(BaseSpiderMiddleware):
     def get_processed_item(self, item: Any, response: Response | None) -> Any:
         """Remember where the item is from. Items of `start()` are from nowhere."""
         if response is not None:
-            yielded = self._yielded.get(response)
+            yielded = self._yielded.get(id(response))
             if yielded is None:
-                yielded = self._yielded[response] = _Yielded()
                 # What other pipelines replaced or dropped is never asked for.
-                weakref.finalize(response, self._untie, yielded).atexit = False
+                yielded = self._yielded[id(response)] = _Yielded(response, self._untie)
             origin = _origin_of(item, response, yielded)
             self._tied[id(item)] = item, origin
             yielded.origins.append((id(item), origin))
@@ -79,6 +86,7 @@ class DedupSpiderMiddleware(BaseSpiderMiddleware):
         return tied[1] if tied is not None else None
 
     def _untie(self, yielded: _Yielded) -> None:
+        self._yielded.pop(yielded.response_id, None)
         for identity, origin in yielded.origins:
             tied = self._tied.get(identity)
             if tied is not None and tied[1] is origin:
@@ -103,6 +111,5 @@ def _origin_of(item: Any, response: Response, yielded: _Yielded) -> Origin:
         base = response.urljoin(named)
     else:
         base = response.url
-    yielded.bases[base] += 1
-    count = yielded.bases[base]
+    count = yielded.counts[base] = yielded.counts.get(base, 0) + 1
     return Origin(base if count == 1 else f"{base}#item-{count}", bool(meta.get("dedup_skip")))

@@ -49,7 +49,8 @@ class DedupPipeline:
     def __init__(self, crawler: Crawler, settings: CrawlSettings) -> None:
         self._crawler = crawler
         self._settings = settings
-        self._stats = crawler.stats
+        # Bound once: a stats collector looks its methods up at some length.
+        self._inc_value = crawler.stats.inc_value if crawler.stats is not None else None
         self._middleware: DedupSpiderMiddleware | None = None
         self._told: set[tuple[type, str]] = set()
         self.deduper = AsyncDeduper(
@@ -142,9 +143,10 @@ class DedupPipeline:
                     REPORT_FIELD,
                 )
         elif self._settings.action == "trim":
-            if report.repeats:
+            removed = len(report.repeats)
+            if removed:
                 trim(item, text, report)
-            return len(report.repeats)
+            return removed
         elif is_repeat(report):
             return len(report.repeats)
         return 0
@@ -167,8 +169,8 @@ class DedupPipeline:
         self._count("blocks_removed", removed)
 
     def _count(self, name: str, count: int = 1) -> None:
-        if count and self._stats is not None:
-            self._stats.inc_value(f"dedup/{name}", count)
+        if count and self._inc_value is not None:
+            self._inc_value(f"dedup/{name}", count)
 
     def _tell_once(self, item: Any, what: str, message: str, *details: Any) -> None:
         """Log something about a type of items when it is first seen."""

@@ -2,6 +2,7 @@
 
 BOT_NAME = "courier"
 SPIDER_MODULES = ["courier.spiders"]
+ROBOTSTXT_OBEY = True
 
 ADDONS = {"dedup.contrib.scrapy.DedupAddon": 500}
 DEDUP_ACTION = "trim"
