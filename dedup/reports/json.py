@@ -12,7 +12,8 @@ they follow its repeats as `"extensions"`, in the same shape; the key is absent 
 `"text"` is null where the original's text is not at hand. The summary of a run that was stopped
 ends with `"interrupted": true`; with a baseline it says how many `"known"` repeats were left out.
 
-Times are UTC. Texts and ids are written as they are; a lone surrogate is written as its escape, so
+Times are UTC; null where they are those of this run, so that the same input gives the same bytes.
+Texts and ids are written as they are; a lone surrogate is written as its escape, so
 that the bytes are UTF-8 always, and so are the line ends of Unicode, so that a line is a line for
 every reader. Knows nothing of files.
 """
@@ -125,8 +126,8 @@ def repeat_object(finding: Finding) -> dict[str, Any]:
             "position": finding.original_position,
             "seen": finding.seen,
             "pages": finding.pages,
-            "first_seen": timestamp(finding.first_seen),
-            "last_seen": timestamp(finding.last_seen),
+            "first_seen": time_told(finding.first_seen),
+            "last_seen": time_told(finding.last_seen),
         },
     }
 
@@ -211,6 +212,11 @@ def _second(time: datetime) -> str:
 @lru_cache(maxsize=4096)
 def _quoted(page: str) -> str:
     return _encode(page)
+
+
+def time_told(seconds: int | None) -> str | None:
+    """A time of a finding as JSON has it; null where it is not told."""
+    return None if seconds is None else timestamp(seconds)
 
 
 @lru_cache(maxsize=1024)
