@@ -226,7 +226,7 @@ def test_reading_is_lazy() -> None:
 
     with Deduper() as deduper:
         for told, _ in enumerate(judge(deduper, reading(), jobs=2)):
-            assert read <= told + 4 * (judging.AHEAD * 2 + 2 + 2)
+            assert read <= told + 4 * (2 * judging.AHEAD * 2 + 2)
 
 
 def test_nothing_is_left_behind() -> None:
