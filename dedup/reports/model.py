@@ -58,6 +58,20 @@ class Member(NamedTuple):
     characters: int
 
 
+class Repeated(NamedTuple):
+    """An original that repeats, in short.
+
+    Attributes:
+        page: where it stands: the page's id.
+        position: 0-based order of the block on it.
+        text: as in `Group`.
+    """
+
+    page: str
+    position: int
+    text: str | None
+
+
 class Repetition(NamedTuple):
     """One repeat in its group, in short.
 
