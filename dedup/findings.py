@@ -181,5 +181,5 @@ def _finding(
     place = (position, start, end, lines[position], source.path(position), source.hidden(position))
     times = (match.first_seen, match.last_seen)
     told = (time if time < times_end else None for time in times)
-    # The fields of a match about its times stand in a finding as they are, in the same order.
+    # The fields before and after the times stand in a finding as they are, in the same order.
     return Finding._make((*place, texts[position], *match[1:8], *told, *match[10:]))

@@ -13,9 +13,9 @@ they follow its repeats as `"extensions"`, in the same shape; the key is absent 
 ends with `"interrupted": true`; with a baseline it says how many `"known"` repeats were left out.
 
 Times are UTC; null where they are those of this run, so that the same input gives the same bytes.
-Texts and ids are written as they are; a lone surrogate is written as its escape, so
-that the bytes are UTF-8 always, and so are the line ends of Unicode, so that a line is a line for
-every reader. Knows nothing of files.
+Texts and ids are written as they are; a lone surrogate is written as its escape, so that the bytes
+are UTF-8 always, and so are the line ends of Unicode, so that a line is a line for every reader.
+Knows nothing of files.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def page_object(found: Findings) -> dict[str, Any]:
 
 
 def page_line(found: Findings) -> bytes:
-    """What `dump` makes of a `page_object`, in half the time: there may be very many repeats."""
+    """What `dump` makes of a `page_object`, in less time: there may be very many repeats."""
     if found.error is not None:
         return dump(page_object(found))
     repeats = ", ".join(map(_repeat_text, found.repeats))
@@ -124,7 +124,7 @@ def _repeat_text(finding: Finding) -> str:
     """A `repeat_object` as text."""
     position, start, end, line, path, _, text, kind, similarity, containment, *rest = finding
     verified, scope, page, original_position, first_seen, last_seen, seen, pages, _ = rest
-    # What is no string takes the encoder ten times as long as to say it here.
+    # The encoder is quick with strings alone.
     where = "null" if path is None else _encode(path)
     said = "true" if verified else "false"
     return (
