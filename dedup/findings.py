@@ -7,6 +7,7 @@ process and to store. Knows nothing of output formats or of stores.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -22,7 +23,8 @@ from dedup.sites import site_of
 class Finding(NamedTuple):
     """A block that is a repeat, or that contains an earlier one (`kind` is `"extension"`).
 
-    Its place and text, then the fields of `Match`; times are seconds since 1970.
+    Its place and text, then the fields of `Match`; times are seconds since 1970, or None where they
+    are not told (`Wanted.times_before`).
     """
 
     position: int
@@ -39,8 +41,8 @@ class Finding(NamedTuple):
     scope: Scope
     page: str
     original_position: int
-    first_seen: int
-    last_seen: int
+    first_seen: int | None
+    last_seen: int | None
     seen: int
     pages: int
     original_text: str | None
@@ -110,19 +112,22 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which repeats are told of. The others count as if they were not there.
+    """Which repeats are told of, and what of them. The others count as if they were not there.
 
     Attributes:
         kinds: of these kinds; empty: of any.
         scopes: of these scopes; empty: of any.
         similarity: at least so similar, 0 to 1 (an excerpt: contained to such a share).
         unique_text: tell the pages' texts without these repeats, too.
+        times_before: the second in which the run began. When an original was seen from then on says
+            only when the run was, so it is not told, and equal runs tell the same. None: all times.
     """
 
     kinds: frozenset[Kind] = frozenset()
     scopes: frozenset[Scope] = frozenset()
     similarity: float = 0.0
     unique_text: bool = False
+    times_before: int | None = None
 
     def __contains__(self, match: Match) -> bool:
         """Whether this repeat is told of."""
@@ -151,6 +156,7 @@ def findings_of(report: Report, wanted: Wanted = EVERYTHING) -> Findings:
     extensions = report.matches(report.extension_positions)
     texts = source.all_texts()
     lines = source.all_lines() if told or extensions else []
+    times_end = sys.maxsize if wanted.times_before is None else wanted.times_before
     if wanted.unique_text and len(told) < len(every):
         unique_text = source.text_without([match.position for match in told])
     return Findings(
@@ -158,8 +164,8 @@ def findings_of(report: Report, wanted: Wanted = EVERYTHING) -> Findings:
         blocks=len(source),
         skipped=report.skipped,
         characters=sum(len(texts[match.position]) for match in every) + len(rest),
-        repeats=tuple(_finding(source, texts, lines, match) for match in told),
-        extensions=tuple(_finding(source, texts, lines, match) for match in extensions),
+        repeats=tuple(_finding(source, texts, lines, match, times_end) for match in told),
+        extensions=tuple(_finding(source, texts, lines, match, times_end) for match in extensions),
         texts=PackedTexts.of(texts),
         lines=np.array(lines, dtype=np.int32),
         unique_text=unique_text if wanted.unique_text else None,
@@ -167,9 +173,13 @@ def findings_of(report: Report, wanted: Wanted = EVERYTHING) -> Findings:
     )
 
 
-def _finding(source: PageBlocks, texts: list[str], lines: list[int], match: Match) -> Finding:
+def _finding(
+    source: PageBlocks, texts: list[str], lines: list[int], match: Match, times_end: int
+) -> Finding:
     position = match.position
     start, end = source.span(position)
     place = (position, start, end, lines[position], source.path(position), source.hidden(position))
-    # The fields of a match stand in a finding as they are, and in the same order.
-    return Finding._make((*place, texts[position], *match[1:]))
+    times = (match.first_seen, match.last_seen)
+    told = (time if time < times_end else None for time in times)
+    # The fields before and after the times stand in a finding as they are, in the same order.
+    return Finding._make((*place, texts[position], *match[1:8], *told, *match[10:]))

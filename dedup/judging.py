@@ -183,15 +183,16 @@ class _Flow:
             lane.close()
 
     def split(self, items: Sequence[Input]) -> None:
-        """Begin with a batch, and decide about an earlier one where enough are under way."""
+        """Begin with a batch; decide about those that are ready, and wait if too many are not."""
         lane = min(self._lanes, key=lambda lane: lane.waiting)
         self._split.append(self._begin(lane, items))
-        if len(self._split) >= AHEAD * len(self._lanes):
+        most = AHEAD * len(self._lanes)
+        while self._split and (self._split[0].sketched.done() or len(self._split) >= most):
             self._decide()
 
     def told(self) -> Iterator[tuple[Input, Findings]]:
         """The findings that are there, and those that too many others wait behind."""
-        most = len(self._lanes)
+        most = AHEAD * len(self._lanes)
         while self._decided and (self._decided[0][1].done() or len(self._decided) > most):
             yield from self._tell()
 

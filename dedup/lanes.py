@@ -1,13 +1,15 @@
 """Lanes: one worker each, a thread or a process, that does what it is given in order.
 
 A worker is any object with methods; whoever has a lane gives it one of these with arguments, and
-gets a future. A worker in a process is driven by a thread here, which sends a task through a pipe
-and waits for the answer; the process ends when its pipe does, so none outlives this one. Knows
-nothing of what is done.
+gets a future. A worker in a process has a pipe and two threads here: one sends tasks, ahead of the
+worker, one waits for the answers. A worker sends what it answers in a thread of its own, so it goes
+from task to task without waiting for anybody here. The process ends when its pipe does, so none
+outlives this one. Knows nothing of what is done.
 """
 
 from __future__ import annotations
 
+import pickle
 import signal
 import sys
 import threading
@@ -52,12 +54,12 @@ class Lane(Generic[Worker]):
         **kwargs: Arguments.kwargs,
     ) -> Future[Answer]:
         """Give it a task: a method of the worker's class, and its arguments."""
-        future: Future[Answer] = self._thread.submit(lambda: self._do(method, *args, **kwargs))
+        future = self._begin(method, args, kwargs)
         self._waiting.append(future)
         return future
 
-    def _do(self, method: Callable[..., Answer], *args: Any, **kwargs: Any) -> Answer:
-        return method(self._worker, *args, **kwargs)
+    def _begin(self, method: Callable[..., Answer], args: Any, kwargs: Any) -> Future[Answer]:
+        return self._thread.submit(method, self._worker, *args, **kwargs)
 
     def close(self) -> None:
         """End it, after the task that it is at."""
@@ -75,21 +77,27 @@ class ProcessLane(Lane[Worker]):
         super().__init__(lambda: None)  # type: ignore[arg-type,return-value]  # it is elsewhere
         self._process = process
         self._connection = connection
+        self._sender = ThreadPoolExecutor(max_workers=1)
 
-    def _do(self, method: Callable[..., Answer], *args: Any, **kwargs: Any) -> Answer:
+    def _begin(self, method: Callable[..., Answer], args: Any, kwargs: Any) -> Future[Answer]:
+        sent = self._sender.submit(self._connection.send, (method, args, kwargs))
+        return self._thread.submit(self._answer, sent)
+
+    def _answer(self, sent: Future[None]) -> Any:
+        """The answer to the task that is sent; called in the order of the tasks."""
         try:
-            self._connection.send((method, args, kwargs))
+            sent.result()
             is_done, answer = self._connection.recv()
         except (EOFError, OSError) as error:
             raise LostWorkerError from error
         if is_done:
-            done: Answer = answer
-            return done
+            return answer
         raise answer
 
     def close(self) -> None:
-        """End it, after the task that it is at, and wait for that."""
-        super().close()
+        """End it, after the tasks that were sent, and wait for that."""
+        self._sender.shutdown(cancel_futures=True)
+        self._thread.shutdown()
         self._connection.close()
         self._process.join()
 
@@ -142,12 +150,13 @@ def _serve(
     for other in others:
         other.close()
     worker = make()
-    with suppress(EOFError, OSError):  # the other end is gone
+    # Its pipe may be full while somebody here has other work than to read it.
+    with ThreadPoolExecutor(max_workers=1) as sender, suppress(EOFError, OSError):
         while True:
             method, args, kwargs = connection.recv()
             try:
-                answer = (True, method(worker, *args, **kwargs))
+                answer = pickle.dumps((True, method(worker, *args, **kwargs)))
             except Exception as error:  # noqa: BLE001 - it is raised where the answer is wanted
                 error.add_note("in a worker process:\n" + traceback.format_exc())
-                answer = (False, error)
-            connection.send(answer)
+                answer = pickle.dumps((False, error))
+            sender.submit(connection.send_bytes, answer)

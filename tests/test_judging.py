@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gzip
 import os
+import pickle
 import random
 import subprocess
 import sys
@@ -226,7 +227,7 @@ def test_reading_is_lazy() -> None:
 
     with Deduper() as deduper:
         for told, _ in enumerate(judge(deduper, reading(), jobs=2)):
-            assert read <= told + 4 * (judging.AHEAD * 2 + 2 + 2)
+            assert read <= told + 4 * (2 * judging.AHEAD * 2 + 2)
 
 
 def test_nothing_is_left_behind() -> None:
@@ -257,6 +258,39 @@ class Divider:
     def divide(self, number: int) -> float:
         """A task that may fail."""
         return 1 / number
+
+    def repeat(self, what: bytes) -> bytes:
+        """A task whose answer is as large as its argument."""
+        return what
+
+    def no_answer(self) -> object:
+        """A task whose answer cannot be sent."""
+        return lambda: None
+
+
+def test_tasks_and_answers_larger_than_a_pipe() -> None:
+    """Tasks are sent ahead and answered in order, whatever their size; a lane ends among them."""
+    (lane,) = start_processes(Divider, 1)
+    sent = [bytes([number]) * 3_000_000 for number in range(8)]
+    try:
+        answers = [lane.submit(Divider.repeat, what) for what in sent]
+        assert [answer.result() for answer in answers] == sent
+        answers = [lane.submit(Divider.repeat, what) for what in sent]
+    finally:
+        lane.close()
+    assert all(answer.done() for answer in answers)
+    assert not active_children()
+
+
+def test_answer_that_cannot_be_sent() -> None:
+    """It is an error where it is awaited, and the worker goes on."""
+    (lane,) = start_processes(Divider, 1)
+    try:
+        with pytest.raises((AttributeError, pickle.PicklingError)):
+            lane.submit(Divider.no_answer).result()
+        assert lane.submit(Divider.divide, 4).result() == 0.25
+    finally:
+        lane.close()
 
 
 def test_errors_of_workers_come_back() -> None:

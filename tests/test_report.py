@@ -21,7 +21,7 @@ from dedup.model import Kind, Page
 from dedup.reports import JsonLinesReport, JsonReport, Look, Result, TextReport
 from dedup.reports import at_hand as at_hand_module
 from dedup.reports.columns import cut, cut_start, printable, width
-from dedup.reports.json import dump, group_line, group_object
+from dedup.reports.json import dump, group_line, group_object, page_line, page_object
 from dedup.reports.model import Place
 
 NOW = 1795498200
@@ -434,6 +434,19 @@ def test_groups_are_written_as_they_are_elsewhere() -> None:
     assert [group.text for group, _ in groups].count(None) < len(groups) > 2
     for group, found in groups:
         assert group_line(group, found) == dump(group_object(group, found))
+
+
+def test_lines_of_pages_are_their_objects() -> None:
+    """A page's quick line is what its object is dumped as, whatever it holds."""
+    text = 'a "quoted" \\ text \ud800 \0 \u2028 港'
+    odd = page(text, text, (text, repeat(text, 0, "near", 0.1 + 0.2)), (text, repeat("b", 1)))
+    rows = [
+        row._replace(path=text, verified=False, first_seen=None, last_seen=None)
+        for row in odd.repeats
+    ]
+    pages = [*CRAWL, ONE_PAGE, BROKEN, odd, replace(odd, repeats=(), extensions=tuple(rows))]
+    for found in pages:
+        assert page_line(found) == dump(page_object(found))
 
 
 @pytest.mark.parametrize("pages", [[], CRAWL, [ONE_PAGE, BROKEN, *CRAWL]])

@@ -7,6 +7,7 @@ a report.
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -143,7 +144,9 @@ def run(
     from dedup.reports.baseline import Baseline  # noqa: PLC0415
 
     choices = Choices.of(more_options)
-    wanted = replace(choices.wanted, unique_text=write_unique is not None)
+    wanted = replace(
+        choices.wanted, unique_text=write_unique is not None, times_before=int(time.time())
+    )
     reading, gate_options = reading_options(more_options)
     gate = Gate.of(**gate_options)
     update_baseline = gate_options["update_baseline"]

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from io import StringIO
 
 from dedup.findings import Finding, Findings
-from dedup.reports.json import timestamp
+from dedup.reports.json import time_told
 from dedup.reports.result import Result
 
 COLUMNS = (
@@ -65,7 +65,7 @@ def _row(page: str, site: str, finding: Finding) -> tuple[object, ...]:
         *(finding.path or "", finding.kind, finding.similarity, finding.containment),
         *(str(finding.verified).lower(), finding.scope, finding.text),
         *(finding.page, finding.original_position, finding.seen, finding.pages),
-        *(timestamp(finding.first_seen), timestamp(finding.last_seen)),
+        *(time_told(finding.first_seen) or "", time_told(finding.last_seen) or ""),
     )
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import xxhash
 
-from dedup.reports.json import dump, timestamp
+from dedup.reports.json import dump, time_told
 from dedup.reports.model import Group, Mark, Member, Totals
 from dedup.reports.result import Result
 from dedup.reports.wording import choice
@@ -230,7 +230,7 @@ def _group_row(group: Group, pages: _Pages, text: int) -> tuple[object, ...]:
     original = group.original
     page = pages.row(original.page, group.original_number)
     counts = (group.repeats, group.pages, group.wasted, group.seen)
-    first_seen = timestamp(group.first_seen)
+    first_seen = time_told(group.first_seen)
     return (text, page, original.position, original.line or 0, *counts, first_seen)
 
 

@@ -12,9 +12,10 @@ they follow its repeats as `"extensions"`, in the same shape; the key is absent 
 `"text"` is null where the original's text is not at hand. The summary of a run that was stopped
 ends with `"interrupted": true`; with a baseline it says how many `"known"` repeats were left out.
 
-Times are UTC. Texts and ids are written as they are; a lone surrogate is written as its escape, so
-that the bytes are UTF-8 always, and so are the line ends of Unicode, so that a line is a line for
-every reader. Knows nothing of files.
+Times are UTC; null where they are those of this run, so that the same input gives the same bytes.
+Texts and ids are written as they are; a lone surrogate is written as its escape, so that the bytes
+are UTF-8 always, and so are the line ends of Unicode, so that a line is a line for every reader.
+Knows nothing of files.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from typing import Any
 
 from dedup.findings import Finding, Findings
 from dedup.model import Original, PageEntry, PageList, PageSummary
-from dedup.reports.model import Group, Repetition
+from dedup.reports.model import Repeated, Repetition
 from dedup.reports.result import Result
 
 VERSION = 1
@@ -45,7 +46,7 @@ class JsonReport:
 
     def page(self, found: Findings) -> None:
         """Write what was found on a page."""
-        self._write(self._separator + dump(page_object(found)))
+        self._write(self._separator + page_line(found))
         self._separator = b",\n  "
 
     def finish(self, result: Result) -> None:
@@ -67,7 +68,7 @@ class JsonLinesReport:
 
     def page(self, found: Findings) -> None:
         """Write what was found on a page."""
-        self._write(dump(page_object(found)) + b"\n")
+        self._write(page_line(found) + b"\n")
 
     def finish(self, result: Result) -> None:
         """Write the groups and the totals."""
@@ -106,6 +107,36 @@ def page_object(found: Findings) -> dict[str, Any]:
     return page
 
 
+def page_line(found: Findings) -> bytes:
+    """What `dump` makes of a `page_object`, in less time: there may be very many repeats."""
+    if found.error is not None:
+        return dump(page_object(found))
+    repeats = ", ".join(map(_repeat_text, found.repeats))
+    extensions = ", ".join(map(_repeat_text, found.extensions))
+    more = f', "extensions": [{extensions}]' if extensions else ""
+    return _on_one_line(
+        f'{{"page": {_quoted(found.page)}, "blocks": {found.blocks}, "skipped": {found.skipped},'
+        f' "repeats": [{repeats}]{more}}}'
+    )
+
+
+def _repeat_text(finding: Finding) -> str:
+    """A `repeat_object` as text."""
+    position, start, end, line, path, _, text, kind, similarity, containment, *rest = finding
+    verified, scope, page, original_position, first_seen, last_seen, seen, pages, _ = rest
+    # The encoder is quick with strings alone.
+    where = "null" if path is None else _encode(path)
+    said = "true" if verified else "false"
+    return (
+        f'{{"position": {position}, "start": {start}, "end": {end}, "line": {line},'
+        f' "path": {where}, "kind": "{kind}", "similarity": {similarity!r},'
+        f' "containment": {containment!r}, "verified": {said}, "scope": "{scope}",'
+        f' "text": {_encode(text)}, "original": {{"page": {_quoted(page)},'
+        f' "position": {original_position}, "seen": {seen}, "pages": {pages},'
+        f' "first_seen": {_time_text(first_seen)}, "last_seen": {_time_text(last_seen)}}}}}'
+    )
+
+
 def repeat_object(finding: Finding) -> dict[str, Any]:
     """A repeat (or an extension) as JSON has it."""
     return {
@@ -125,8 +156,8 @@ def repeat_object(finding: Finding) -> dict[str, Any]:
             "position": finding.original_position,
             "seen": finding.seen,
             "pages": finding.pages,
-            "first_seen": timestamp(finding.first_seen),
-            "last_seen": timestamp(finding.last_seen),
+            "first_seen": time_told(finding.first_seen),
+            "last_seen": time_told(finding.last_seen),
         },
     }
 
@@ -173,25 +204,24 @@ def repeated_object(originals: Sequence[Original]) -> dict[str, Any]:
     return {"version": VERSION, "originals": [original_object(each) for each in originals]}
 
 
-def group_object(group: Group, members: Iterable[Repetition]) -> dict[str, Any]:
+def group_object(group: Repeated, members: Iterable[Repetition]) -> dict[str, Any]:
     """A group as JSON has it."""
     return {
-        "original": {"page": group.original.page, "position": group.original.position},
+        "original": {"page": group.page, "position": group.position},
         "text": group.text,
         "members": [member._asdict() for member in members],
     }
 
 
-def group_line(group: Group, members: Iterable[Repetition]) -> bytes:
+def group_line(group: Repeated, members: Iterable[Repetition]) -> bytes:
     """What `dump` makes of a `group_object`, in half the time: there may be very many members."""
     shown = ", ".join(
         f'{{"page": {_quoted(page)}, "position": {position}, "kind": "{kind}",'
         f' "similarity": {similarity!r}}}'
         for page, position, kind, similarity in members
     )
-    page, position, _ = group.original
     return _on_one_line(
-        f'{{"original": {{"page": {_quoted(page)}, "position": {position}}},'
+        f'{{"original": {{"page": {_quoted(group.page)}, "position": {group.position}}},'
         f' "text": {_encode(group.text)}, "members": [{shown}]}}'
     )
 
@@ -211,6 +241,16 @@ def _second(time: datetime) -> str:
 @lru_cache(maxsize=4096)
 def _quoted(page: str) -> str:
     return _encode(page)
+
+
+@lru_cache(maxsize=1024)
+def _time_text(seconds: int | None) -> str:
+    return _encode(time_told(seconds))
+
+
+def time_told(seconds: int | None) -> str | None:
+    """A time of a finding as JSON has it; null where it is not told."""
+    return None if seconds is None else timestamp(seconds)
 
 
 @lru_cache(maxsize=1024)

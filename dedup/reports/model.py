@@ -58,6 +58,20 @@ class Member(NamedTuple):
     characters: int
 
 
+class Repeated(NamedTuple):
+    """An original that repeats, in short.
+
+    Attributes:
+        page: where it stands: the page's id.
+        position: 0-based order of the block on it.
+        text: as in `Group`.
+    """
+
+    page: str
+    position: int
+    text: str | None
+
+
 class Repetition(NamedTuple):
     """One repeat in its group, in short.
 
@@ -85,7 +99,7 @@ class Group:
         kinds: how many repeats of each kind there are.
         pages: on how many pages of this run they stand.
         wasted: characters that stand in them.
-        first_seen: when the original was added (seconds since 1970).
+        first_seen: when the original was added (seconds since 1970); None: in this run.
         seen: repeats of it that the index has counted, those of earlier runs included.
         original_number: the number in this run of the page that owns the original; None: of an
             earlier run.
@@ -97,7 +111,7 @@ class Group:
     kinds: Mapping[Kind, int]
     pages: int
     wasted: int
-    first_seen: int
+    first_seen: int | None
     seen: int
     original_number: int | None
 

@@ -30,6 +30,7 @@ from dedup.reports.model import (
     Mark,
     Member,
     Place,
+    Repeated,
     Repetition,
     Share,
     Summary,
@@ -77,7 +78,7 @@ class Result:
         self._database.execute(f"PRAGMA cache_size = -{CACHE_KB}")
         self._run("result.sql")
         self._names: dict[str, int] = {}
-        self._pages = 0
+        self._page_ids: list[str] = []
         self._errors = 0
         self._at_hand = PagesAtHand()
         self._grouped = False
@@ -107,7 +108,8 @@ class Result:
             found: the findings.
             page: the page itself, where it is at hand: a line may be asked for later.
         """
-        number, self._pages = self._pages, self._pages + 1
+        number = len(self._page_ids)
+        self._page_ids.append(found.page)
         self.only_page = found.page if number == 0 else None
         own_folder = found.page[: found.page.rfind("/") + 1]
         self.folder = own_folder if number == 0 else _shared(self.folder, own_folder)
@@ -147,7 +149,7 @@ class Result:
         ).fetchone()
         kinds = dict(self._database.execute("SELECT kind, count(*) FROM members GROUP BY kind"))
         return Summary(
-            pages=self._pages,
+            pages=len(self._page_ids),
             blocks=int(blocks),
             skipped=int(skipped),
             exact=kinds.get("exact", 0),
@@ -171,12 +173,11 @@ class Result:
         self._group()
         return int(self._database.execute("SELECT count(*) FROM groups").fetchone()[0])
 
-    def groups(self, limit: int | None = None, *, lines: bool = True) -> Iterator[Group]:
+    def groups(self, limit: int | None = None) -> Iterator[Group]:
         """The groups, those first whose repeats hold the most text (then as they were found).
 
         Args:
             limit: so many at most; None: all.
-            lines: look up on which lines the originals stand, which takes a while for many.
         """
         self._group(texts=limit is None or limit > SINGLY)
         query = (
@@ -190,10 +191,9 @@ class Result:
             if text is None:
                 text = self._quote(number, quoted, original, position)
             counts = {"exact": exact, "near": near, "excerpt": excerpt}
-            line = self._line(quoted, position) if lines else None
             yield Group(
                 number=number,
-                original=Place(_unpack(name), position, line),
+                original=Place(_unpack(name), position, self._line(quoted, position)),
                 text=None if text is None else _unpack(text),
                 kinds={kind: count for kind, count in counts.items() if count},  # type: ignore[misc]
                 pages=pages,
@@ -226,26 +226,33 @@ class Result:
         A group's members are there until the next group is asked for.
         """
         columns = (
-            "names.name, members.position, line, page, start, end, path, hidden, kind,"
-            " similarity, containment, verified, scope, members.characters"
+            "page, members.position, line, page, start, end, path, hidden, kind, similarity,"
+            " containment, verified, scope, characters"
         )
+        ids = self._page_ids
         found = self._members_by_rank(columns, limit)
         for group, rows in zip(self.groups(limit), found, strict=True):
-            yield group, (_member(row[1:]) for row in rows)
+            yield group, (_member((_pack(ids[page]), *row)) for _, page, *row in rows)
 
-    def groups_with_repetitions(self) -> Iterator[tuple[Group, Iterator[Repetition]]]:
-        """All groups without lines, each with its members in short: in a third of the time.
+    def groups_with_repetitions(self) -> Iterator[tuple[Repeated, Iterator[Repetition]]]:
+        """All groups and their members as `groups_with_members` gives them, but in short.
 
         A group's members are there until the next group is asked for.
         """
-        names = list(self._names)  # by number
-        found = self._members_by_rank("pages.name, members.position, kind, similarity")
-        for group, rows in zip(self.groups(lines=False), found, strict=True):
+        ids = self._page_ids
+        found = self._members_by_rank("page, members.position, kind, similarity")
+        self._group(texts=True)
+        groups = self._database.execute(
+            "SELECT name, position, text FROM groups JOIN names ON names.number = original"
+            " ORDER BY rank"
+        )
+        for (name, place, text), rows in zip(groups, found, strict=True):
+            original = Repeated(_unpack(name), place, None if text is None else _unpack(text))
             yield (
-                group,
+                original,
                 (
-                    Repetition(names[name], position, kind, similarity)
-                    for _, name, position, kind, similarity in rows
+                    Repetition(ids[page], position, kind, similarity)
+                    for _, page, position, kind, similarity in rows
                 ),
             )
 
@@ -257,8 +264,7 @@ class Result:
         query = (
             f"SELECT rank, {columns} FROM groups"
             " JOIN members ON members.original = groups.original"
-            " AND original_position = groups.position JOIN pages ON pages.number = page"
-            " LEFT JOIN names ON names.number = pages.name"
+            " AND original_position = groups.position"
             " WHERE rank < ? AND kind <> 'extension' ORDER BY rank, members.number"
         )
         rows = self._database.execute(query, (self.group_count() if limit is None else limit,))
@@ -378,8 +384,15 @@ class Result:
     def _member_row(self, page: int, found: Finding) -> tuple[Any, ...]:
         return (
             *(page, found.position, found.start, found.end, found.line, _pack(found.path)),
-            *(found.hidden, found.kind, found.similarity, found.containment, found.verified),
-            *(found.scope, len(found.text), self._name(found.page), found.original_position),
+            # SQLite's driver takes a detour for what is a number only by its class.
+            *(int(found.hidden), found.kind, found.similarity, found.containment),
+            *(
+                int(found.verified),
+                found.scope,
+                len(found.text),
+                self._name(found.page),
+                found.original_position,
+            ),
             *(found.seen, found.first_seen),
         )
 

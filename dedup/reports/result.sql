@@ -43,7 +43,7 @@ CREATE TABLE members (
     original INTEGER NOT NULL,  -- names.number
     original_position INTEGER NOT NULL,
     seen INTEGER NOT NULL,
-    first_seen INTEGER NOT NULL
+    first_seen INTEGER          -- NULL: in this run
 );
 
 -- Texts of originals that the index told, since their pages are of an earlier run.

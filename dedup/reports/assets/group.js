@@ -79,7 +79,9 @@ async function showGroup(root, group, suffix, isStale) {
     h(
       "p",
       { class: "soft" },
-      `First seen ${first[group].replace("T", " ").replace("Z", " UTC")}`,
+      first[group]
+        ? `First seen ${first[group].replace("T", " ").replace("Z", " UTC")}`
+        : "First seen in this run",
       earlier ? `; with earlier runs it was repeated ${number(seen[group])} times` : "",
     ),
     h("h3", {}, "Repeats"),
