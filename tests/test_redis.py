@@ -261,13 +261,10 @@ def test_most_pages_go_without_scripts(url: str) -> None:
         shared.clear()
 
 
-def test_pages_that_change_all_the_time(url: str) -> None:
-    """A few pages, checked and forgotten in any order, are to Redis what they are to memory."""
-    rng = random.Random(3)
-    vocabulary = [f"{a}{b}{c}" for a in "bdfg" for b in "aeiou" for c in "lmnr"]
-    pool = [rng.choices(vocabulary, k=rng.randint(5, 40)) for _ in range(25)]
-
-    def block() -> str:
+def changed_page(rng: random.Random, pool: list[list[str]], vocabulary: list[str]) -> str:
+    """Up to six blocks of a pool: as they are, with another word, cut, or others."""
+    blocks = []
+    for _ in range(rng.randint(0, 6)):
         words, how = list(rng.choice(pool)), rng.random()
         if how < 0.3:
             words[rng.randrange(len(words))] = rng.choice(vocabulary)
@@ -275,8 +272,15 @@ def test_pages_that_change_all_the_time(url: str) -> None:
             words = words[: max(5, len(words) // 2)]
         elif how < 0.7:
             words = rng.choices(vocabulary, k=rng.randint(5, 40))
-        return " ".join(words)
+        blocks.append(" ".join(words))
+    return "\n\n".join(blocks)
 
+
+def test_pages_that_change_all_the_time(url: str) -> None:
+    """A few pages, checked and forgotten in any order, are to Redis what they are to memory."""
+    rng = random.Random(3)
+    vocabulary = [f"{a}{b}{c}" for a in "bdfg" for b in "aeiou" for c in "lmnr"]
+    pool = [rng.choices(vocabulary, k=rng.randint(5, 40)) for _ in range(25)]
     texts: dict[str, str] = {}
     with Deduper(url, namespace=uuid.uuid4().hex) as shared, Deduper() as local:
         for step in range(320):
@@ -284,7 +288,7 @@ def test_pages_that_change_all_the_time(url: str) -> None:
             batch = []
             for name in names:
                 if name not in texts or rng.random() < 0.5:
-                    texts[name] = "\n\n".join(block() for _ in range(rng.randint(0, 6)))
+                    texts[name] = changed_page(rng, pool, vocabulary)
                 batch.append((texts[name], name))
             if step % 20 == 0:
                 assert shared.forget(names[0]) == local.forget(names[0])
