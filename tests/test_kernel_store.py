@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_kernel import native, needs_native, same
 
+from dedup.index.redis_layout import pack_chunk
 from dedup.kernel import reference
 from dedup.kernel.kinds import VerdictKind
 from dedup.kernel.reference.judge import Rule, judge_pair
@@ -78,6 +79,35 @@ def test_postings_are_listed_through_both(keys: list[list[int]], judged: list[bo
     for at in range(n):
         expected = [2 * at, *keys[at]] if judged[at] else []
         assert fields[bounds[at] : bounds[at + 1]].tolist() == expected
+
+
+@given(data=st.data())
+@needs_native
+def test_bodies_are_located_through_both(data: st.DataObject) -> None:
+    """Bodies are found in chunks, each in its own; and nowhere in a chunk that is cut."""
+    chunks: dict[int, bytes] = {}
+    expected: dict[int, bytes] = {}
+    for number in sorted(data.draw(st.sets(st.integers(0, 9), max_size=4))):
+        bodies = data.draw(st.lists(st.binary(max_size=9), min_size=1, max_size=4))
+        chunks[number] = pack_chunk(data.draw(st.binary(max_size=5)), 7, bodies)
+        expected |= {4 * number + place: body for place, body in enumerate(bodies)}
+    cut = data.draw(st.sampled_from([-1, *chunks]))
+    if cut in chunks:
+        chunks[cut] = chunks[cut][: data.draw(st.integers(0, len(chunks[cut]) - 1))]
+    wanted = np.arange(40)
+    bounds = np.cumsum([0, *map(len, chunks.values())], dtype=np.int64)
+    packed = b"".join(chunks.values())
+    results: list[list[Any]] = []
+    for module in (native, reference):
+        spans = np.ones((40, 2), np.int64)
+        numbers = np.array([*chunks], dtype=np.int64)
+        module.locate_bodies(packed, bounds, numbers, wanted, 4, spans)  # type: ignore[union-attr]
+        results.append([spans])
+    assert same(*results)
+    for original, (start, stop) in enumerate(results[0][0].tolist()):
+        if original // 4 != cut:
+            assert packed[start:stop] == expected.get(original, b"")
+        assert stop <= len(packed)
 
 
 @st.composite

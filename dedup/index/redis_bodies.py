@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -127,12 +126,13 @@ class Bodies:
             trace = np.frombuffer(body[HEAD_BYTES + SIGNATURE_BYTES :], "<u2")
         return Body(position & ~REPETITIVE, fingerprint, trace, fields, text)
 
-    def trace_spans(self, data: bytes, spans: Sequence[tuple[int, int]]) -> npt.NDArray[np.int64]:
+    def trace_spans(self, data: bytes, spans: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """int64[n, 2], where in some data the traces of bodies with these spans start and end."""
-        found = np.array(spans, dtype=np.int64).reshape(-1, 2)
+        found = spans.copy()
         if self._keep == "text":
-            found[:, 0] += HEAD_BYTES + 4
-            sizes = [struct.unpack_from("<I", data, start + HEAD_BYTES)[0] for start, _ in spans]
+            starts = spans[:, 0] + HEAD_BYTES
+            sizes = [struct.unpack_from("<I", data, start)[0] for start in starts.tolist()]
+            found[:, 0] = starts + 4
             found[:, 1] = found[:, 0] + 2 * np.array(sizes, dtype=np.int64)
         else:
             found[:, 0] += HEAD_BYTES + SIGNATURE_BYTES

@@ -115,7 +115,7 @@ class Group:
         """Of the blocks that may repeat something."""
         self._states: dict[int, PageState] = {}
         self._chunks: Mapping[int, bytes] = {}
-        self._bodies, self._spans = b"", list[tuple[int, int]]()
+        self._bodies, self._spans = b"", np.zeros((0, 2), dtype=np.int64)
         """Chunks with the candidates, back to back, and where in them each body is."""
         self._offsets: dict[int, int] = {}
         """Where each chunk starts."""
@@ -148,25 +148,24 @@ class Group:
 
     def learn(self, chunks: Mapping[int, bytes], counts: Sequence[bytes | None]) -> bool:
         """Take note of the candidates. False: one of them is not there as it should be."""
-        size = 0
-        for number, blob in chunks.items():
-            self._offsets[number] = size
-            size += len(blob)
-        under_keys = {*self.ids.ravel().tolist()}
-        there = []
-        for original, value in zip(self.candidates, counts, strict=True):
-            number = original // CHUNK_ROOM
-            start, stop = layout.body_span(chunks[number], original) if number in chunks else (0, 0)
-            if stop - start >= HEAD_BYTES:
-                there.append(original)
-                offset = self._offsets[number]
-                self._spans.append((offset + start, offset + stop))
-                if value:
-                    self._counts[original] = layout.COUNTS.unpack(value)
-            elif original in under_keys:
+        data = b"".join(chunks.values())
+        bounds = np.zeros(len(chunks) + 1, dtype=np.int64)
+        np.cumsum(list(map(len, chunks.values())), out=bounds[1:])
+        numbers = np.array(list(chunks), dtype=np.int64)
+        originals = np.array(self.candidates, dtype=np.int64)
+        spans = np.empty((len(originals), 2), dtype=np.int64)
+        kernel.locate_bodies(data, bounds, numbers, originals, CHUNK_ROOM, spans)
+        is_there = spans[:, 1] - spans[:, 0] >= HEAD_BYTES
+        if not is_there.all():
+            if np.isin(originals[~is_there], self.ids).any():
                 return False
-        self.candidates = there
-        self._chunks, self._bodies = chunks, b"".join(chunks.values())
+            self.candidates = originals[is_there].tolist()
+        self._spans = spans[is_there]
+        for original, value in zip(originals.tolist(), counts, strict=True):
+            if value:
+                self._counts[original] = layout.COUNTS.unpack(value)
+        self._chunks, self._bodies = chunks, data
+        self._offsets = dict(zip(chunks, bounds.tolist(), strict=False))
         return True
 
     def known(self, number: int) -> Known:
@@ -180,7 +179,8 @@ class Group:
 
     def _span(self, number: int) -> tuple[int, int]:
         """Where a candidate's body is."""
-        return self._spans[bisect_left(self.candidates, number)]
+        start, stop = self._spans[bisect_left(self.candidates, number)].tolist()
+        return start, stop
 
     # ---- verdicts --------------------------------------------------------------------------------
 
@@ -236,7 +236,7 @@ class Group:
             self.earlier,
             np.array(self.candidates, dtype=np.uint32),
             self._bodies,
-            np.array([start for start, _ in self._spans], dtype=np.int64),
+            self._spans[:, 0].copy(),
             batch.bodies.trace_spans(self._bodies, self._spans),
             is_open,
             exact,

@@ -290,27 +290,13 @@ def see_again(chunk: bytearray, now: int, start: int, body: bytes) -> None:
 def body_in(chunks: Mapping[int, Chunk], original: int) -> bytes:
     """What is kept of an original, from chunks by their numbers; empty: it is not there."""
     number, place = divmod(original, CHUNK_ROOM)
-    if number not in chunks:
-        return b""
-    records = chunks[number].records
-    start, stop = _body_span(records, 0, place)
-    return records[start:stop]
-
-
-def body_span(blob: bytes, original: int) -> tuple[int, int]:
-    """Where a chunk of records has the body of an original of its own; nowhere: 0 and 0."""
-    length, _, _ = _CHUNK.unpack_from(blob)
-    return _body_span(blob, _CHUNK.size + length, original % CHUNK_ROOM)
-
-
-def _body_span(data: bytes, at: int, place: int) -> tuple[int, int]:
-    """Where the body at a place starts and ends, in records that start there."""
-    count = data[at]
+    records = chunks[number].records if number in chunks else b"\0"
+    count = records[0]
     if place >= count:
-        return 0, 0
-    origin = at + 1 + 4 * count
-    (start,) = _START.unpack_from(data, at + 1 + 4 * place)
+        return b""
+    origin = 1 + 4 * count
+    (start,) = _START.unpack_from(records, 1 + 4 * place)
     if place + 1 == count:
-        return origin + start, len(data)
-    (stop,) = _START.unpack_from(data, at + 1 + 4 * (place + 1))
-    return origin + start, origin + stop
+        return records[origin + start :]
+    (stop,) = _START.unpack_from(records, 1 + 4 * (place + 1))
+    return records[origin + start : origin + stop]

@@ -17,6 +17,8 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from dedup.index import redis_layout as layout
 from dedup.index.redis_batch import Batch
 from dedup.index.redis_buckets import Held
@@ -37,6 +39,8 @@ WAIT = 0.002
 """Seconds between two questions whether it is one's turn: half of this to half as much again."""
 QUIET = 16
 """So many groups in a row without anybody else's writing, and turns are not taken any more."""
+_NOT_READ = ("records", "counts")
+"""Parts of an index that are written to, perhaps without being read before."""
 LARGEST_PAGE = 10_000
 """Postings of a page; a larger one goes by the scripts, in parts."""
 MOST_CHUNKS = 33_000_000
@@ -106,7 +110,9 @@ class Watched:
             commands.append(command("DEL", self._turn))
         replies = yield Talk(commands)
         if replies is not None:
-            return None if _is_refused(replies) else replies[last] is not None
+            if _is_refused(replies) or _is_refused(replies[last] or ()):
+                return None
+            return replies[last] is not None
         # The reply was lost: each page's value would tell.
         name = layout.encode_name(group.batch.names[group.pages.start])
         pages = self._names.of(f"pages{group.head.parity}")
@@ -171,11 +177,11 @@ class Watched:
                     pages = pages[: known.index(True)]
                     continue
                 is_ending = batch.call.now >= now.began + batch.call.expire
-                if known[0] or is_ending or group.is_old(replies[8][1:]):
+                if known[0] or is_ending or group.is_old(replies[6][1:]):
                     return max(1, [*known, False].index(False))
             group.take_pages(replies[3])
             group.head, group.held.table = now, now.buckets
-            done = yield from self._read_candidates(group, replies[6][1:])
+            done = yield from self._read_candidates(group, replies[4][1:])
             return group if done else None
         return None
 
@@ -185,9 +191,6 @@ class Watched:
         ids = [layout.encode_name(group.batch.names[page]) for page in group.pages]
         questions = [
             command("HMGET", names.of(f"pages{parity}"), *ids),
-            # What will be written to must be hashes as well.
-            command("HLEN", names.of(f"records{parity}")),
-            command("HLEN", names.of(f"counts{parity}")),
             _ask_buckets(names, parity, group.held),
         ]
         if group.old:
@@ -195,6 +198,9 @@ class Watched:
                 command("HMGET", names.of(f"pages{1 - parity}"), *ids),
                 _ask_buckets(names, 1 - parity, group.old),
             ]
+        if self._written is None or self._written.parity != parity:
+            # What will be written to must be hashes as well.
+            questions += [command("HLEN", names.of(f"{part}{parity}")) for part in _NOT_READ]
         return questions
 
     def _read_candidates(self, group: Group, buckets: Sequence[bytes | None]) -> Steps[bool]:
@@ -205,8 +211,8 @@ class Watched:
             numbers = sorted({number // CHUNK_ROOM for number in candidates})
             replies = yield Talk(
                 [
-                    command("HMGET", self._names.of(f"records{parity}"), *numbers),
-                    command("HMGET", self._names.of(f"counts{parity}"), *candidates),
+                    _ask_numbers(self._names.of(f"records{parity}"), numbers),
+                    _ask_numbers(self._names.of(f"counts{parity}"), candidates),
                 ]
             )
             if _is_refused(replies):
@@ -215,6 +221,11 @@ class Watched:
             chunks = {number: blob for number, blob in held if blob is not None}
             return group.learn(chunks, replies[1])
         return True
+
+
+def _ask_numbers(key: bytes, numbers: Sequence[int]) -> bytes:
+    """Ask a hash for numbered fields."""
+    return command("HMGET", key, more=[pack_numbers(np.array(numbers, dtype=np.int64))])
 
 
 def _ask_buckets(names: Names, parity: int, held: Held) -> bytes:
@@ -227,7 +238,7 @@ def _are_known(replies: Sequence[Any]) -> list[bool]:
     """Of each page, whether the index has it, in one of both generations."""
     return [
         any(value is not None for value in values)
-        for values in zip(replies[3], replies[7], strict=True)
+        for values in zip(replies[3], replies[5], strict=True)
     ]
 
 

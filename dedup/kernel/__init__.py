@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         forward_records,
         judge,
         list_postings,
+        locate_bodies,
         locate_postings,
         minhash,
         move_postings,
@@ -75,6 +76,7 @@ else:
     forward_records = _implementation.forward_records
     judge = _implementation.judge
     list_postings = _implementation.list_postings
+    locate_bodies = _implementation.locate_bodies
     locate_postings = _implementation.locate_postings
     minhash = _implementation.minhash
     move_postings = _implementation.move_postings
@@ -102,6 +104,7 @@ __all__ = [
     "forward_records",
     "judge",
     "list_postings",
+    "locate_bodies",
     "locate_postings",
     "minhash",
     "move_postings",

@@ -30,6 +30,7 @@ static PyMethodDef METHODS[] = {
     {"slide_records", kernel_slide_records, METH_O, NULL},
     {"list_postings", kernel_list_postings, METH_VARARGS, NULL},
     {"pack_bodies", kernel_pack_bodies, METH_VARARGS, NULL},
+    {"locate_bodies", kernel_locate_bodies, METH_VARARGS, NULL},
     {"locate_postings", kernel_locate_postings, METH_VARARGS, NULL},
     {"find_postings", kernel_find_postings, METH_VARARGS, NULL},
     {"screen_blocks", kernel_screen_blocks, METH_VARARGS, NULL},

@@ -3,7 +3,7 @@
 Written to be checked against, and fast enough to work with where there is no compiler.
 """
 
-from dedup.kernel.reference.bodies import list_postings, pack_bodies
+from dedup.kernel.reference.bodies import list_postings, locate_bodies, pack_bodies
 from dedup.kernel.reference.buckets import (
     add_postings,
     find_postings,
@@ -37,6 +37,7 @@ __all__ = [
     "forward_records",
     "judge",
     "list_postings",
+    "locate_bodies",
     "locate_postings",
     "minhash",
     "move_postings",
