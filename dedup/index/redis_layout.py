@@ -22,7 +22,7 @@ from dedup.errors import IndexFailure
 
 FORMAT_VERSION = 2
 
-FULLEST_BUCKET = 10
+FULLEST_BUCKET = 16
 """Postings of a bucket on average; where there would be more, the next bucket splits into two.
 Fuller ones are a little leaner, and slower, since scripts read and write them whole."""
 
