@@ -71,6 +71,8 @@ class RedisDecisions(RedisReading):
         """See `Index.lookup`."""
         batch = Batch(sketches, pages, bounds, now, settings, self._bodies)
         for page in range(len(pages)):
+            if (yield from self._watched.look(batch, page)):
+                continue
             _, pending, states = yield from self._ask(batch, range(page, page + 1), look=True)
             for state in states.values():  # a question is not about what was before
                 state.before.clear()

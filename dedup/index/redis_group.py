@@ -184,10 +184,11 @@ class Group:
 
     # ---- verdicts --------------------------------------------------------------------------------
 
-    def decide(self) -> int | None:
+    def decide(self, *, look: bool = False) -> int | None:
         """Decide on the blocks that may repeat something; the others are new.
 
-        A number: a page of which an original is no longer there, the first such one.
+        To `look` is to ask what would be found, whatever was before. A number: a page of which an
+        original is no longer there, the first such one.
         """
         batch = self.batch
         is_open, exact = self._screen()
@@ -204,7 +205,9 @@ class Group:
             for page in {block.page for block in pending} - self.known_pages.keys()
         }
         for page, entries in self.known_pages.items():
-            self._states[page] = PageState(page, entries, is_known=True)
+            self._states[page] = PageState(page, entries, is_known=True, is_written=look)
+            if look:
+                self._states[page].before.clear()
         # Once each: what every page has is a candidate of many blocks.
         numbers = {number for block in pending for some in block.candidates for number in some}
         numbers |= {block.exact for block in pending if block.exact is not None}

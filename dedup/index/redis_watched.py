@@ -100,6 +100,19 @@ class Watched:
         self._resting = self._last_rest - 1
         return first
 
+    def look(self, batch: Batch, page: int) -> Steps[bool]:
+        """Judge a page and change nothing. False: it is for the scripts."""
+        if batch.postings(range(page, page + 1)) > LARGEST_PAGE:
+            return False
+        group = yield from self._read(batch, range(page, page + 1))
+        if not isinstance(group, Group):
+            return False
+        group.decide(look=True)
+        for settled in group.decisions:
+            if settled.found is not None:
+                batch.fill_settled(settled, settled.found)
+        return True
+
     def _write(
         self, group: Group, outcome: Outcome, operation: bytes, *, ends_turn: bool
     ) -> Steps[bool | None]:
