@@ -165,6 +165,7 @@ def _crowded(
         blocks = under[last] if last >= 0 else []
         blocks.append(int(owners[at]))
         under.append(blocks)
-        if counts[at] < IDS_PER_KEY < counts[at] + len(blocks):
+        before = int(counts[at])
+        if before < IDS_PER_KEY < before + len(blocks):
             found |= set(blocks)
     return found
