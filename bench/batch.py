@@ -6,7 +6,7 @@ program, start included, with as many worker processes, and writes what it found
 installed in environments of their own, named by their Python:
 
     python3.12 -m venv A && A/bin/pip install text-dedup
-    python3.11 -m venv B && B/bin/pip install 'datatrove[processing]' spacy
+    python3.11 -m venv B && B/bin/pip install 'datatrove[io,processing]' spacy
     python bench/batch.py --text-dedup A/bin/python --datatrove B/bin/python
 
 `--large` measures dedup alone on 1.2 GB: rate and memory, with one worker and with more.
