@@ -6,7 +6,7 @@ nobody has changed the index since the head was read, for every change changes t
 if nobody else were there, and a server spends a fifth of the time that the scripts take.
 
 A generator without input or output, like `redis_decisions.py`. What it will not do is left to the
-scripts: pages that the index knows, what touches a generation that is ending, very large pages, an
+scripts: pages that lose an original, what touches a generation that is ending, very large pages, an
 index that changes all the time, a server or a connection that has no transactions.
 """
 
