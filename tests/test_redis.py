@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import multiprocessing
 import random
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -353,7 +354,7 @@ class Worker:
         self._run(decisions.open())
         batch = PageBatch(pages)
         self._steps = decisions.check(batch.sketches, batch.names, batch.bounds, 7)
-        self._line = Line(Trunk(index._client))
+        self._line = Line(Trunk(index._client, threading.Lock()))
         self._commands: list[Command] | Talk | None = next(self._steps)
         self.result: Any = None
 

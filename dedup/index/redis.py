@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -44,7 +45,7 @@ try:
     )
 
     from dedup.index.redis_connect import all_clients, connect, connect_async
-    from dedup.index.redis_line import AsyncLine, AsyncTrunk, Line, Trunk
+    from dedup.index.redis_line import AsyncLine, Line, Trunk
 except ImportError as error:
     raise SettingsError("an index in Redis needs its client: pip install 'dedup[redis]'") from error
 
@@ -110,7 +111,7 @@ class RedisIndex(_Opened):
         super().__init__(url, namespace, settings)
         with _translated(self._where):
             self._client = connect(url)
-        self._trunk = Trunk(self._client)
+        self._trunk = Trunk(self._client, threading.Lock())
         self._do(self._decisions.open())
         with suppress(RedisError):  # who may not ask goes without the warning
             self._warn_of_eviction(self._client.info("memory"))
@@ -249,7 +250,7 @@ class AsyncRedisIndex(_Opened):
             if self._client is None:
                 with _translated(self._where):
                     self._client = connect_async(self._url)
-                self._trunk = AsyncTrunk(self._client)
+                self._trunk = Trunk(self._client, asyncio.Lock())
                 await self._drive(self._decisions.open())
                 with suppress(RedisError):  # who may not ask goes without the warning
                     self._warn_of_eviction(await self._client.info("memory"))

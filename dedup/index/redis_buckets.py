@@ -7,7 +7,6 @@ Arrays and bytes: neither commands nor verdicts. The scripts do the same on the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -66,9 +65,7 @@ class Held:
 
     def take(self, values: Sequence[bytes | None]) -> None:
         """Take the buckets' values, as the server tells them."""
-        filled = [value or b"" for value in values]
-        self._bounds[1:] = list(accumulate(map(len, filled)))
-        self._data = b"".join(filled)
+        self._data, self._bounds = layout.back_to_back([value or b"" for value in values])
 
     def find(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
         """How many ids stand under each key, these, and the last equal key before each (or -1).

@@ -148,9 +148,7 @@ class Group:
 
     def learn(self, chunks: Mapping[int, bytes], counts: Sequence[bytes | None]) -> bool:
         """Take note of the candidates. False: one of them is not there as it should be."""
-        data = b"".join(chunks.values())
-        bounds = np.zeros(len(chunks) + 1, dtype=np.int64)
-        np.cumsum(list(map(len, chunks.values())), out=bounds[1:])
+        data, bounds = layout.back_to_back(chunks.values())
         numbers = np.array(list(chunks), dtype=np.int64)
         originals = np.array(self.candidates, dtype=np.int64)
         spans = np.empty((len(originals), 2), dtype=np.int64)

@@ -12,22 +12,25 @@ import asyncio
 import os
 import threading
 import time
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from redis.exceptions import RedisError, ResponseError
 
 from dedup.index.redis_calls import Talk
 
+Lock = TypeVar("Lock")
+
 LEAST_CONNECTIONS = 2
 """A pool that may have fewer cannot spare one."""
 
 
-class _Kept:
-    """A pool of connections, and the one that is kept between operations."""
+class Trunk(Generic[Lock]):
+    """What the lines of an index share: a pool, a lock, and the connection that is kept."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, lock: Lock) -> None:
         """There is no pool for a cluster: its lines give nothing."""
         self.pool: Any = getattr(client, "connection_pool", None)
+        self.lock = lock
         self._connection: Any = None
         self._process = 0
 
@@ -44,26 +47,10 @@ class _Kept:
         return True
 
 
-class Trunk(_Kept):
-    """What the lines of an index share."""
-
-    def __init__(self, client: Any) -> None:
-        super().__init__(client)
-        self.lock = threading.Lock()
-
-
-class AsyncTrunk(_Kept):
-    """The same, to be awaited."""
-
-    def __init__(self, client: Any) -> None:
-        super().__init__(client)
-        self.lock = asyncio.Lock()
-
-
 class Line:
     """A line of one operation."""
 
-    def __init__(self, trunk: Trunk) -> None:
+    def __init__(self, trunk: Trunk[threading.Lock]) -> None:
         self._trunk = trunk
         self._connection: Any = None
         self._is_refused = False
@@ -118,7 +105,7 @@ class Line:
 class AsyncLine:
     """The same, to be awaited."""
 
-    def __init__(self, trunk: AsyncTrunk) -> None:
+    def __init__(self, trunk: Trunk[asyncio.Lock]) -> None:
         self._trunk = trunk
         self._connection: Any = None
         self._is_refused = False
