@@ -188,6 +188,76 @@ def test_buckets_through_both(
     assert after == expected
 
 
+@given(table=tables(), later=st.lists(st.integers(0, 63), max_size=12), data=st.data())
+@needs_native
+def test_buckets_are_renewed_through_both(
+    table: tuple[int, int, int, dict[int, list[tuple[int, int]]], list[int]],
+    later: list[int],
+    data: st.DataObject,
+) -> None:
+    """What was read before a transaction is brought to what reading after it would give."""
+    bits, cursor, splits, buckets, added = table
+    keys, ids = np.array(added, dtype=np.uint64), np.arange(len(added), dtype=np.uint32)
+    numbers, places = np.zeros(splits + len(keys), np.int64), np.zeros(len(keys), np.int64)
+    numbers = numbers[: reference.locate_postings(keys, bits, cursor, splits, numbers, places)]
+    values = [pack_bucket(buckets.get(number, [])) for number in numbers.tolist()]
+    bounds = np.cumsum([0, *map(len, values)], dtype=np.int64)
+    room = bounds[-1] + 9 * len(keys) + 90 * (len(numbers) + 3 * splits)
+    words, removed = np.zeros(room, np.uint8), np.zeros(splits, np.int64)
+    joined = b"".join(values)
+    size, _, gone = reference.add_postings(
+        numbers, joined, bounds, places, keys, ids, bits, splits, words, removed
+    )
+    written = words[:size].tobytes()
+    after = {n: b for n, b in buckets.items() if n not in removed[:gone]} | read_pairs(written)
+    # Keys that are looked for later: read where they were before, wanted where they are now.
+    ahead = data.draw(st.integers(splits, (1 << bits) - cursor))
+    was = list(
+        dict.fromkeys(
+            [*range(cursor, cursor + ahead), *(bucket_of(k, bits, cursor) for k in later)]
+        )
+    )
+    wanted = list(dict.fromkeys(bucket_of(key, bits, cursor + splits) for key in later))
+    held = [pack_bucket(buckets.get(number, [])) for number in was]
+    results: list[list[Any]] = []
+    for module in (native, reference):
+        out = np.zeros(sum(map(len, held)) + len(written), np.uint8)
+        out_bounds = np.zeros(len(wanted) + 1, np.int64)
+        module.renew_buckets(  # type: ignore[union-attr]
+            np.array(was, dtype=np.int64),
+            b"".join(held),
+            np.cumsum([0, *map(len, held)], dtype=np.int64),
+            written,
+            np.array(wanted, dtype=np.int64),
+            cursor,
+            splits,
+            out,
+            out_bounds,
+        )
+        results.append([out, out_bounds])
+    assert same(*results)
+    out, out_bounds = results[0]
+    for at, number in enumerate(wanted):
+        value = out[out_bounds[at] : out_bounds[at + 1]].tobytes()
+        assert value == pack_bucket(after.get(number, []))
+
+
+@needs_native
+def test_words_that_are_cut_are_refused() -> None:
+    """What was written is read as words, and nothing beyond its end."""
+    empty, bounds = np.zeros(0, np.int64), np.zeros(1, np.int64)
+    for words in (
+        b"$1",
+        b"$1\r\n7\r\n$9\r\nabc\r\n",
+        b"$1\r\n7\r\n",
+        b"7",
+        b"$99999999999999999999\r\n",
+    ):
+        out, out_bounds = np.zeros(len(words), np.uint8), np.zeros(1, np.int64)
+        with pytest.raises(ValueError, match="a word does not fit"):
+            native.renew_buckets(empty, b"", bounds, words, empty, 0, 0, out, out_bounds)  # type: ignore[union-attr]
+
+
 def pack_bucket(postings: list[tuple[int, int]]) -> bytes:
     """A bucket's value."""
     packed = (key.to_bytes(5, "little") + ids.to_bytes(4, "little") for key, ids in postings)

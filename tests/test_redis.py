@@ -277,8 +277,15 @@ def changed_page(rng: random.Random, pool: list[list[str]], vocabulary: list[str
     return "\n\n".join(blocks)
 
 
-def test_pages_that_change_all_the_time(url: str) -> None:
-    """A few pages, checked and forgotten in any order, are to Redis what they are to memory."""
+@pytest.mark.parametrize("most", [30, redis_layout.MOST_WATCHED])
+def test_pages_that_change_all_the_time(
+    url: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few pages, checked and forgotten in any order, are to Redis what they are to memory.
+
+    So it is where all go together, and where each is read while the one before is written.
+    """
+    monkeypatch.setattr(redis_layout, "MOST_WATCHED", most)
     rng = random.Random(3)
     vocabulary = [f"{a}{b}{c}" for a in "bdfg" for b in "aeiou" for c in "lmnr"]
     pool = [rng.choices(vocabulary, k=rng.randint(5, 40)) for _ in range(25)]
@@ -397,17 +404,24 @@ SIMILAR = [A, A.replace("Monday", "Tuesday"), A + " Nobody knows.", LONG, B, B +
 @given(
     orders=st.lists(st.permutations(SIMILAR), min_size=2, max_size=4),
     schedule=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 2)), max_size=30),
+    most=st.sampled_from([12, 40, 3000]),
 )
-@settings(max_examples=40)
+@settings(max_examples=80)
 def test_one_survivor_under_any_interleaving(
-    valkey_url: str, orders: list[list[str]], schedule: list[tuple[int, int]]
+    valkey_url: str, orders: list[list[str]], schedule: list[tuple[int, int]], most: int
 ) -> None:
     """However the steps of clients mix, and whichever are sent twice, no two originals are alike.
 
-    Each client checks the same blocks, near-duplicates among them, in an order of its own.
-    Afterwards every block has an original, and no original repeats another: each group has one
-    survivor.
+    Each client checks the same blocks, near-duplicates among them, in an order of its own: all in
+    one transaction, or in several, which are read ahead. Afterwards every block has an original,
+    and no original repeats another: each group has one survivor.
     """
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(redis_layout, "MOST_WATCHED", most)
+        _mix_steps(valkey_url, orders, schedule)
+
+
+def _mix_steps(valkey_url: str, orders: list[list[str]], schedule: list[tuple[int, int]]) -> None:
     namespace = uuid.uuid4().hex
     index = RedisIndex(valkey_url, namespace, Settings())
     workers = [
@@ -483,10 +497,10 @@ def test_other_settings_are_refused(url: str) -> None:
             Deduper(url, namespace=namespace)
         with client.Redis.from_url(url) as server:
             server.hset(f"dedup:{{{namespace}}}:head", "format", "99")
-        with pytest.raises(IndexMismatchError, match="has format 99, this dedup writes 2"):
+        with pytest.raises(IndexMismatchError, match="has format 99, this dedup writes 3"):
             Deduper(url, namespace=namespace, threshold=0.7)
         with client.Redis.from_url(url) as server:
-            server.hset(f"dedup:{{{namespace}}}:head", "format", "2")
+            server.hset(f"dedup:{{{namespace}}}:head", "format", "3")
         first.clear()
 
 

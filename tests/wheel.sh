@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 python=$1
 unset DEDUP_KERNEL # each installation picks its own here
+unset PYTHONPATH   # what lies there would run in the wheel's place
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

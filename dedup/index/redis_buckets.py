@@ -49,23 +49,50 @@ class Held:
         numbers: int64[b], those to be split first.
     """
 
-    def __init__(self, table: Buckets, keys: npt.NDArray[np.uint64], *, growing: bool) -> None:
-        self.table = table
+    def __init__(
+        self, table: Buckets, keys: npt.NDArray[np.uint64], *, growing: bool, more: int = 0
+    ) -> None:
+        """For these keys: where a table is `growing`, and gets so many `more` postings before."""
         self._keys = keys
+        self._places = np.empty(len(keys), dtype=np.int64)
         # What may have to be split, if all are added.
-        splits = table.splits(len(keys)) if growing else 0
-        numbers = np.empty(splits + len(keys), dtype=np.int64)
-        self._splits, self._places = splits, np.empty(len(keys), dtype=np.int64)
+        self._locate(table, table.splits(len(keys) + more) if growing else 0)
+        self._data: bytes | npt.NDArray[np.uint8] = b""
+        self._bounds = np.zeros(len(self.numbers) + 1, dtype=np.int64)
+
+    def _locate(self, table: Buckets, splits: int) -> None:
+        """The buckets of the keys, in a table of which so many are to be split."""
+        keys, numbers = self._keys, np.empty(splits + len(self._keys), dtype=np.int64)
         found = kernel.locate_postings(
             keys, table.bits, table.cursor, splits, numbers, self._places
         )
-        self.numbers = numbers[:found]
-        self._data = b""
-        self._bounds = np.zeros(found + 1, dtype=np.int64)
+        self.table, self._splits, self.numbers = table, splits, numbers[:found]
 
     def take(self, values: Sequence[bytes | None]) -> None:
         """Take the buckets' values, as the server tells them."""
         self._data, self._bounds = layout.back_to_back([value or b"" for value in values])
+
+    def follow(self, changes: Changes) -> None:
+        """Bring what was read up to date with what a transaction changed after that."""
+        numbers, data, bounds = self.numbers, self._data, self._bounds
+        table, last = changes.table, self.table.cursor + self._splits
+        # Only what was read can be split; in a new round that is nothing.
+        left = last - table.cursor if table.bits == self.table.bits else 0
+        self._locate(table, min(max(0, left), table.splits(len(self._keys))))
+        out = np.empty(len(data) + len(changes.written.data), dtype=np.uint8)
+        self._bounds = np.empty(len(self.numbers) + 1, dtype=np.int64)
+        kernel.renew_buckets(
+            numbers,
+            data,
+            bounds,
+            changes.written.data,
+            self.numbers,
+            changes.first,
+            changes.splits,
+            out,
+            self._bounds,
+        )
+        self._data = out
 
     def find(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
         """How many ids stand under each key, these, and the last equal key before each (or -1).
@@ -100,11 +127,13 @@ class Held:
             out,
             removed,
         )
+        first = table.cursor
         if splits:
-            cursor = table.cursor + splits
+            cursor = first + splits
             is_round = cursor == 1 << table.bits
             table = table._replace(bits=table.bits + 2 * is_round, cursor=0 if is_round else cursor)
-        return Changes(table, Words(2 * written, out[:size].tobytes()), removed[:gone].tolist())
+        words_written = Words(2 * written, out[:size].tobytes())
+        return Changes(table, words_written, removed[:gone].tolist(), first, splits)
 
 
 class Changes(NamedTuple):
@@ -114,8 +143,12 @@ class Changes(NamedTuple):
         table: the table afterwards.
         written: numbers of buckets, and their values, in turn.
         removed: numbers of buckets that are empty now.
+        first: the first bucket that was split.
+        splits: how many were.
     """
 
     table: Buckets
     written: Words
     removed: list[int]
+    first: int
+    splits: int

@@ -41,11 +41,14 @@ class Talk(NamedTuple):
 
     Attributes:
         commands: what is sent.
+        reads: how many replies are waited for, in the order of the commands, those of former talks
+            before; None: all that are due. The others are read by a later talk.
         pause: seconds to wait before.
         meanwhile: what can be done while the server is at it, which must not fail.
     """
 
     commands: list[bytes]
+    reads: int | None = None
     pause: float = 0.0
     meanwhile: Callable[[], object] | None = None
 

@@ -17,7 +17,7 @@ from dedup import kernel
 from dedup.index import redis_layout as layout
 from dedup.index.redis_batch import Batch, Known, PageState, Pending, Settled
 from dedup.index.redis_bodies import HEAD_BYTES
-from dedup.index.redis_buckets import Buckets, Held
+from dedup.index.redis_buckets import Buckets, Changes, Held
 from dedup.index.redis_layout import (
     CHUNK_ROOM,
     IDS_PER_KEY,
@@ -47,6 +47,7 @@ class Head(NamedTuple):
         pages: how many this generation has.
         originals: how many.
         repeats: how many of them were counted.
+        operation: what changed the index last.
     """
 
     parity: int
@@ -57,23 +58,28 @@ class Head(NamedTuple):
     pages: int
     originals: int
     repeats: int
+    operation: bytes | None
 
     @staticmethod
     def fields() -> list[str]:
         """What is to be read."""
         totals = [f"{name}{at}" for at in (0, 1) for name in _TOTALS]
-        return ["generation", "began", "chunks", *totals]
+        return ["generation", "began", "chunks", *totals, "operation"]
 
     @classmethod
     def read(cls, values: Sequence[bytes | None]) -> Head | None:
         """From the values of these fields; None: there is no index."""
         if values[0] is None:
             return None
-        generation, began, chunks, *totals = [int(value or 0) for value in values]
+        generation, began, chunks, *totals = [int(value or 0) for value in values[:-1]]
         both = totals[: len(_TOTALS)], totals[len(_TOTALS) :]
         parity = generation % 2
         now, before = both[parity], both[1 - parity]
-        return cls(parity, began, chunks, Buckets(*now[:3]), Buckets(*before[:3]), *now[3:])
+        buckets, old_buckets = Buckets(*now[:3]), Buckets(*before[:3])
+        pages, originals, repeats = now[3:]
+        return cls(
+            parity, began, chunks, buckets, old_buckets, pages, originals, repeats, values[-1]
+        )
 
     def has_buckets_of(self, other: Head) -> bool:
         """Whether keys are in the same buckets."""
@@ -83,7 +89,7 @@ class Head(NamedTuple):
     def changes(self) -> list[Word]:
         """Fields and values to write."""
         totals = (*self.buckets, self.pages, self.originals, self.repeats)
-        words: list[Word] = ["chunks", self.chunks]
+        words: list[Word] = ["chunks", self.chunks, "operation", self.operation or b""]
         for name, total in zip(_TOTALS, totals, strict=True):
             words += [f"{name}{self.parity}", total]
         return words
@@ -92,7 +98,8 @@ class Head(NamedTuple):
 class Group:
     """Some pages of a batch, and what was read for them."""
 
-    def __init__(self, batch: Batch, pages: range, head: Head) -> None:
+    def __init__(self, batch: Batch, pages: range, head: Head, before: int = 0) -> None:
+        """To be read under this head, or under one with up to so many postings more."""
         self.batch, self.pages, self.head = batch, pages, head
         self.rows = batch.rows(pages)
         self.place_of = {row: at for at, row in enumerate(self.rows.tolist())}
@@ -101,7 +108,7 @@ class Group:
         np.cumsum(counts, out=self.firsts[1:])
         self.owners = np.repeat(np.arange(len(self.rows)), counts)
         """Of each posting, the place of its block in `rows`."""
-        self.held = Held(head.buckets, self.keys, growing=True)
+        self.held = Held(head.buckets, self.keys, growing=True, more=before)
         self.old = Held(head.old_buckets, self.keys, growing=False) if batch.call.expire else None
         """What the generation before has, where originals expire."""
         self.counts = np.zeros(0, dtype=np.uint8)
@@ -121,15 +128,19 @@ class Group:
         """Where each chunk starts."""
         self._counts: dict[int, tuple[int, int, int]] = {}
 
+    def follow(self, outcome: Outcome) -> None:
+        """Bring head and buckets up to date with a transaction about other pages."""
+        self.head = outcome.head
+        self.held.follow(outcome.buckets)
+
     def take_pages(self, values: Sequence[bytes | None]) -> None:
         """Take what the index has of each page."""
         for page, value in zip(self.pages, values, strict=True):
             if value is not None:
                 self.known_pages[page] = layout.read_entries(value)
 
-    def find(self, buckets: Sequence[bytes | None]) -> list[int]:
-        """Take the buckets as they were read; the originals to be read, ascending."""
-        self.held.take(buckets)
+    def find(self) -> list[int]:
+        """Look for the keys in the buckets; the originals to be read, ascending."""
         self.counts, self.ids, self.earlier = self.held.find()
         # No original has the number 0.
         found = {*self.ids[self.counts > 0].ravel().tolist()} - {0}
@@ -279,6 +290,7 @@ class Group:
             pages=head.pages + len(self.pages) - len(self.known_pages),
             originals=head.originals + int(is_added.sum()),
             repeats=head.repeats + changes.more,
+            operation=operation,
         )
         values = dict[bytes, bytes]()
         packed, at = entries.astype("<u4").tobytes(), 0
@@ -288,13 +300,13 @@ class Group:
             at += size
         return Outcome(
             after,
+            buckets,
             {
-                "postings": [buckets.written],
                 "records": _pairs(records | self._seen_again()),
                 "counts": _pairs(changes.counts()),
                 "pages": _pairs(values),
             },
-            {"postings": buckets.removed, "counts": changes.zeros()},
+            changes.zeros(),
             entries,
             changes.told,
         )
@@ -428,15 +440,17 @@ class Outcome(NamedTuple):
 
     Attributes:
         head: the head afterwards.
-        written: by part, fields and their values.
-        removed: by part, fields to remove.
+        buckets: the changes of postings.
+        written: by part, other fields and their values.
+        zeros: originals whose counts are to be removed.
         entries: uint32, of each judged block, as in a page's value.
         counts: of each repeat in order its original's repeats and pages.
     """
 
     head: Head
-    written: dict[str, list[Words]]
-    removed: dict[str, list[int]]
+    buckets: Changes
+    written: dict[str, Words]
+    zeros: list[int]
     entries: npt.NDArray[np.uint32]
     counts: list[tuple[int, int]]
 
@@ -444,16 +458,16 @@ class Outcome(NamedTuple):
         """The transaction."""
         parity = self.head.parity
         done = [_MULTI]
-        for part, words in self.written.items():
-            if any(each.number for each in words):
-                done.append(command("HSET", names.of(f"{part}{parity}"), more=words))
-        for part, fields in self.removed.items():
+        for part, words in {"postings": self.buckets.written, **self.written}.items():
+            if words.number:
+                done.append(command("HSET", names.of(f"{part}{parity}"), more=[words]))
+        for part, fields in {"postings": self.buckets.removed, "counts": self.zeros}.items():
             if fields:
                 done.append(command("HDEL", names.of(f"{part}{parity}"), *fields))
         done.append(command("HSET", names.head, *self.head.changes()))
         return [*done, _EXEC]
 
 
-def _pairs(values: Mapping[Any, bytes]) -> list[Words]:
+def _pairs(values: Mapping[Any, bytes]) -> Words:
     """Fields and their values in turn."""
-    return [pack_words(word for pair in values.items() for word in pair)]
+    return pack_words(word for pair in values.items() for word in pair)

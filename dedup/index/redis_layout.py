@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from dedup.errors import IndexFailure
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 FULLEST_BUCKET = 16
 """Postings of a bucket on average; where there would be more, the next bucket splits into two.

@@ -53,6 +53,8 @@ class Line:
     def __init__(self, trunk: Trunk[threading.Lock]) -> None:
         self._trunk = trunk
         self._connection: Any = None
+        self._due = 0
+        """Replies that have not been read."""
         self._is_refused = False
 
     def talk(self, talk: Talk) -> list[Any] | None:
@@ -62,24 +64,20 @@ class Line:
         try:
             if talk.pause:
                 time.sleep(talk.pause)
-            if self._connection is None:
-                self._trunk.lock.acquire()
-                try:
-                    self._connection = self._trunk.take() or self._trunk.pool.get_connection()
-                except BaseException:
-                    self._trunk.lock.release()
-                    raise
-            connection = self._connection
-            connection.send_packed_command([b"".join(talk.commands)])
+            connection = self._connection or self._pick_up()
+            if talk.commands:
+                connection.send_packed_command([b"".join(talk.commands)])
+            self._due += len(talk.commands)
             if talk.meanwhile:
                 talk.meanwhile()
             replies = []
-            for _ in talk.commands:
+            for _ in range(self._due if talk.reads is None else talk.reads):
                 try:
                     replies.append(connection.read_response())
                 except ResponseError as error:
                     replies.append(error)
                     self._is_refused = True
+                self._due -= 1
         except (RedisError, OSError):
             self.hang_up(broken=True)
             return None
@@ -88,11 +86,23 @@ class Line:
             raise
         return replies
 
+    def _pick_up(self) -> Any:
+        """Begin to speak: have the connection, for oneself."""
+        self._trunk.lock.acquire()
+        try:
+            self._connection = self._trunk.take() or self._trunk.pool.get_connection()
+        except BaseException:
+            self._trunk.lock.release()
+            raise
+        return self._connection
+
     def hang_up(self, *, broken: bool = False) -> None:
         """End the operation."""
         connection, self._connection = self._connection, None
         if connection is None:
             return
+        broken |= self._due > 0
+        self._due = 0
         try:
             if broken:
                 connection.disconnect()
@@ -108,6 +118,8 @@ class AsyncLine:
     def __init__(self, trunk: Trunk[asyncio.Lock]) -> None:
         self._trunk = trunk
         self._connection: Any = None
+        self._due = 0
+        """Replies that have not been read."""
         self._is_refused = False
 
     async def talk(self, talk: Talk) -> list[Any] | None:
@@ -117,25 +129,20 @@ class AsyncLine:
         try:
             if talk.pause:
                 await asyncio.sleep(talk.pause)
-            if self._connection is None:
-                await self._trunk.lock.acquire()
-                try:
-                    kept = self._trunk.take()
-                    self._connection = kept or await self._trunk.pool.get_connection()
-                except BaseException:
-                    self._trunk.lock.release()
-                    raise
-            connection = self._connection
-            await connection.send_packed_command([b"".join(talk.commands)])
+            connection = self._connection or await self._pick_up()
+            if talk.commands:
+                await connection.send_packed_command([b"".join(talk.commands)])
+            self._due += len(talk.commands)
             if talk.meanwhile:
                 talk.meanwhile()
             replies = []
-            for _ in talk.commands:
+            for _ in range(self._due if talk.reads is None else talk.reads):
                 try:
                     replies.append(await connection.read_response())
                 except ResponseError as error:
                     replies.append(error)
                     self._is_refused = True
+                self._due -= 1
         except (RedisError, OSError):
             await self.hang_up(broken=True)
             return None
@@ -144,11 +151,23 @@ class AsyncLine:
             raise
         return replies
 
+    async def _pick_up(self) -> Any:
+        """Begin to speak: have the connection, for oneself."""
+        await self._trunk.lock.acquire()
+        try:
+            self._connection = self._trunk.take() or await self._trunk.pool.get_connection()
+        except BaseException:
+            self._trunk.lock.release()
+            raise
+        return self._connection
+
     async def hang_up(self, *, broken: bool = False) -> None:
         """End the operation."""
         connection, self._connection = self._connection, None
         if connection is None:
             return
+        broken |= self._due > 0
+        self._due = 0
         try:
             if broken:
                 await connection.disconnect(nowait=True)

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         pack_words,
         release_expired,
         release_unclaimed,
+        renew_buckets,
         scan_lines,
         screen_blocks,
         sketch,
@@ -85,6 +86,7 @@ else:
     pack_words = _implementation.pack_words
     release_expired = _implementation.release_expired
     release_unclaimed = _implementation.release_unclaimed
+    renew_buckets = _implementation.renew_buckets
     scan_lines = _implementation.scan_lines
     screen_blocks = _implementation.screen_blocks
     sketch = _implementation.sketch
@@ -113,6 +115,7 @@ __all__ = [
     "pack_words",
     "release_expired",
     "release_unclaimed",
+    "renew_buckets",
     "scan_lines",
     "screen_blocks",
     "sketch",

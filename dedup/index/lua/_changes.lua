@@ -204,7 +204,7 @@ local function save()
     write(one.counts, one.counts_changed)
   end
   grow()
-  local now_are = {chunks = next_chunk}
+  local now_are = {chunks = next_chunk, operation = operation}
   for _, one in ipairs({fresh, old or nil}) do
     now_are['bits' .. one.parity], now_are['cursor' .. one.parity] = one.bits, one.cursor
     now_are['postings' .. one.parity] = one.held

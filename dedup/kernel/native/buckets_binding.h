@@ -1,5 +1,5 @@
-/* Buckets of postings as they lie in a shared store: locate_postings, find_postings, add_postings
- * and pack_words.
+/* Buckets of postings as they lie in a shared store: locate_postings, find_postings, add_postings,
+ * renew_buckets and pack_words.
  *
  * A posting is 9 bytes: the low 40 bits of a key and an original's id, both little-endian.
  */
@@ -42,6 +42,13 @@ static int link_equal(const u64 *keys, Py_ssize_t n, i64 *earlier) {
     return 1;
 }
 
+/* A slot of a table of numbers: that of this one, or the free one where it would be. */
+static size_t slot_of(const i64 *table, const i64 *numbers, size_t slots, i64 number) {
+    size_t slot = (size_t)((u64)number * 0x9E3779B97F4A7C15u >> 32) & (slots - 1);
+    while (table[slot] >= 0 && numbers[table[slot]] != number) slot = (slot + 1) & (slots - 1);
+    return slot;
+}
+
 static PyObject *kernel_locate_postings(PyObject *Py_UNUSED(self), PyObject *args) {
     PyObject *o[3];
     int bits;
@@ -68,8 +75,7 @@ static PyObject *kernel_locate_postings(PyObject *Py_UNUSED(self), PyObject *arg
     for (Py_ssize_t i = -splits; i < keys_n; i++) {
         u64 number = i < 0 ? (u64)(cursor + splits + i) : keys[i] & low & 0xFFFFFFFF;
         if (i >= 0 && number < (u64)cursor) number = keys[i] & wide & 0xFFFFFFFF;
-        size_t slot = (size_t)(number * 0x9E3779B97F4A7C15u >> 32) & (slots - 1);
-        while (table[slot] >= 0 && numbers[table[slot]] != (i64)number) slot = (slot + 1) & (slots - 1);
+        size_t slot = slot_of(table, numbers, slots, (i64)number);
         if (table[slot] < 0) {
             table[slot] = found;
             numbers[found++] = (i64)number;
@@ -232,6 +238,78 @@ static PyObject *kernel_add_postings(PyObject *Py_UNUSED(self), PyObject *args) 
     return Py_BuildValue("nnn", (Py_ssize_t)(at - out), written, gone);
 fail:
     free(first);
+    release(&held);
+    return NULL;
+}
+
+/* A word of a command, as `write_length` begins it: where it is, and the next one after it; NULL: there is none. */
+static const u8 *read_word(const u8 *at, const u8 *end, const u8 **word, u64 *size) {
+    if (at == end || *at++ != '$') return NULL;
+    for (*size = 0; at < end && *at >= '0' && *at <= '9' && *size < 1u << 30; at++) *size = 10 * *size + (*at - '0');
+    if ((u64)(end - at) < *size + 4) return NULL;
+    *word = at + 2;
+    return *word + *size + 2;
+}
+
+static PyObject *kernel_renew_buckets(PyObject *Py_UNUSED(self), PyObject *args) {
+    PyObject *o[7];
+    Py_ssize_t first, splits;
+    buffers held = {.count = 0};
+    if (!PyArg_ParseTuple(args, "OOOOOnnOO", o, o + 1, o + 2, o + 3, o + 4, &first, &splits, o + 5, o + 6)) return NULL;
+    i64 *table = NULL;
+    TAKE(numbers, o[0], i64, 0);
+    TAKE(buckets, o[1], u8, 0);
+    TAKE(bounds, o[2], i64, 0);
+    TAKE(written, o[3], u8, 0);
+    TAKE(wanted, o[4], i64, 0);
+    TAKE(out, o[5], u8, 1);
+    TAKE(out_bounds, o[6], i64, 1);
+    if (!check_bounds(bounds, bounds_n, buckets_n, "bounds")) goto fail;
+    REQUIRE(numbers_n == bounds_n - 1, "numbers");
+    REQUIRE(out_bounds_n == wanted_n + 1 && out_n >= buckets_n + written_n, "out");
+    size_t slots = 16;
+    while (slots < 2 * (size_t)wanted_n) slots *= 2;
+    /* The table, then of each wanted bucket where its value is, and how long that is. */
+    table = malloc(slots * sizeof(i64) + (size_t)wanted_n * (sizeof(u8 *) + sizeof(i64)));
+    if (!table) {
+        release(&held);
+        return PyErr_NoMemory();
+    }
+    const u8 **values = (const u8 **)(table + slots), *at = written, *end = written + written_n;
+    i64 *sizes = (i64 *)(values + wanted_n);
+    memset(table, 0xFF, slots * sizeof(i64));
+    for (Py_ssize_t i = 0; i < wanted_n; i++) {
+        table[slot_of(table, wanted, slots, wanted[i])] = i;
+        sizes[i] = 0;
+    }
+    for (Py_ssize_t b = 0; b < numbers_n; b++) {
+        i64 place = table[slot_of(table, wanted, slots, numbers[b])];
+        if (place < 0 || (numbers[b] >= first && numbers[b] < first + splits)) continue;
+        values[place] = buckets + bounds[b];
+        sizes[place] = bounds[b + 1] - bounds[b];
+    }
+    while (at < end) {
+        const u8 *number, *value;
+        u64 digits, size;
+        if ((at = read_word(at, end, &number, &digits))) at = read_word(at, end, &value, &size);
+        REQUIRE(at, "a word");
+        i64 is = 0;
+        for (u64 i = 0; i < digits && i < 18; i++) is = 10 * is + (number[i] - '0');
+        i64 place = table[slot_of(table, wanted, slots, is)];
+        if (place < 0) continue;
+        values[place] = value;
+        sizes[place] = (i64)size;
+    }
+    out_bounds[0] = 0;
+    for (Py_ssize_t i = 0; i < wanted_n; i++) {
+        if (sizes[i]) memcpy(out + out_bounds[i], values[i], (size_t)sizes[i]);
+        out_bounds[i + 1] = out_bounds[i] + sizes[i];
+    }
+    free(table);
+    release(&held);
+    Py_RETURN_NONE;
+fail:
+    free(table);
     release(&held);
     return NULL;
 }

@@ -36,6 +36,7 @@ static PyMethodDef METHODS[] = {
     {"screen_blocks", kernel_screen_blocks, METH_VARARGS, NULL},
     {"choose_postings", kernel_choose_postings, METH_VARARGS, NULL},
     {"add_postings", kernel_add_postings, METH_VARARGS, NULL},
+    {"renew_buckets", kernel_renew_buckets, METH_VARARGS, NULL},
     {"pack_words", kernel_pack_words, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

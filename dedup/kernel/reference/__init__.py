@@ -9,6 +9,7 @@ from dedup.kernel.reference.buckets import (
     find_postings,
     locate_postings,
     pack_words,
+    renew_buckets,
 )
 from dedup.kernel.reference.index import (
     add_values,
@@ -46,6 +47,7 @@ __all__ = [
     "pack_words",
     "release_expired",
     "release_unclaimed",
+    "renew_buckets",
     "scan_lines",
     "screen_blocks",
     "sketch",

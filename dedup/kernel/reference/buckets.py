@@ -6,6 +6,7 @@ A posting is 9 bytes: the low 40 bits of a key and an original's id, both little
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import accumulate, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -138,6 +139,43 @@ def add_postings(
     return _write_words(words, out), len(words) // 2, len(gone)
 
 
+def renew_buckets(
+    numbers: npt.NDArray[np.int64],
+    buckets: npt.NDArray[np.uint8] | bytes,
+    bounds: npt.NDArray[np.int64],
+    written: npt.NDArray[np.uint8] | bytes,
+    wanted: npt.NDArray[np.int64],
+    first: int,
+    splits: int,
+    out: npt.NDArray[np.uint8],
+    out_bounds: npt.NDArray[np.int64],
+) -> None:
+    """Buckets as they are after a transaction, from what was read before it and what it wrote.
+
+    Args:
+        numbers: int64[b], of the buckets that were read, each once.
+        buckets: uint8, their values, back to back.
+        bounds: int64[b + 1], where each starts, and the last one ends.
+        written: uint8, number and value of each bucket that it wrote, as `add_postings` packs them.
+        wanted: int64[w], buckets, each once. One that was neither read nor written is empty.
+        first: the first bucket that it split.
+        splits: how many it split: what they held stands in what was written.
+        out: uint8, gets the values of the wanted ones, back to back; room for all values and words.
+        out_bounds: int64[w + 1], gets where each starts, and the last one ends.
+    """
+    held = zip(numbers.tolist(), pairwise(bounds.tolist()), strict=True)
+    values = {
+        number: bytes(buckets[start:stop])
+        for number, (start, stop) in held
+        if not first <= number < first + splits
+    }
+    words = _read_words(bytes(written))
+    values |= {int(number): value for number, value in zip(words[::2], words[1::2], strict=True)}
+    found = [values.get(number, b"") for number in wanted.tolist()]
+    out_bounds[:] = list(accumulate(map(len, found), initial=0))
+    out[: out_bounds[-1]] = np.frombuffer(b"".join(found), dtype=np.uint8)
+
+
 def pack_words(numbers: npt.NDArray[np.int64], out: npt.NDArray[np.uint8]) -> int:
     """Numbers as words of a command in the Redis protocol.
 
@@ -156,6 +194,17 @@ def _write_words(words: Iterable[bytes], out: npt.NDArray[np.uint8]) -> int:
     done = b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words])
     out[: len(done)] = np.frombuffer(done, dtype=np.uint8)
     return len(done)
+
+
+def _read_words(data: bytes) -> list[bytes]:
+    """The words of which a command consists."""
+    words, at = list[bytes](), 0
+    while at < len(data):
+        start = data.index(b"\n", at) + 1
+        stop = start + int(data[at + 1 : start])
+        words.append(data[start:stop])
+        at = stop + 2
+    return words
 
 
 def _postings(
