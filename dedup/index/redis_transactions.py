@@ -74,6 +74,8 @@ class Transactions:
     @staticmethod
     def next_pages(batch: Batch, first: int) -> range:
         """The pages from `first` on that go together: none, where the scripts take the next one."""
+        if first == len(batch.names):
+            return range(first, first)
         pages = range(first, batch.group_end(first, layout.MOST_WATCHED))
         end = min(batch.left_to_scripts.intersection(pages), default=pages.stop)
         is_small = batch.postings(pages) <= max(layout.MOST_WATCHED, LARGEST_PAGE)
@@ -164,31 +166,30 @@ class Transactions:
             is_read = not has_failed(replies)
             questions = self._look_into(behind.group, outcome, replies) if is_read else []
             further = self._behind(behind.group) if is_read else None
-            if replies is not None:
-                due = len(commands) + len(self._watch) + len(questions)
-                asked = further.questions if further else []
-                replies = yield Talk(questions + asked, reads=due)
+            replies = replies and (yield Talk(questions))
             done = yield from self._end(group, outcome, replies and replies[: len(commands)])
             if not is_read or done.end == group.pages.start or replies is None:
-                break
+                return done
+            # Not together with the last questions: a server answers what comes together together.
+            if further and (yield Talk(further.questions, reads=0)) is None:
+                return done
             if not self._is_decided(behind.group, replies[len(commands) + 1 :]):
-                break
+                yield Talk([])  # what is still due
+                return done
             group, behind = behind.group, further
-        else:
-            outcome = group.settle(os.urandom(8))
-            commands = outcome.commands(self._names)
-            replies = yield Talk([*commands, command("DEL", turn)] if turn else commands)
-            return (yield from self._end(group, outcome, replies and replies[: len(commands)]))
-        if replies is not None:
-            yield Talk([])  # what is still due
-        return done
+        outcome = group.settle(os.urandom(8))
+        commands = outcome.commands(self._names)
+        replies = yield Talk([*commands, command("DEL", turn)] if turn else commands)
+        return (yield from self._end(group, outcome, replies and replies[: len(commands)]))
 
     def _behind(self, group: Group) -> Behind | None:
         """The pages behind some others, if they can be read before these are written."""
         batch = group.batch
         pages = self.next_pages(batch, group.pages.stop)
-        names = [set(batch.names[some.start : some.stop]) for some in (group.pages, pages)]
-        if not pages or batch.call.expire or names[0] & names[1]:
+        if not pages or batch.call.expire:
+            return None
+        names = [batch.names[some.start : some.stop] for some in (group.pages, pages)]
+        if not set(names[0]).isdisjoint(names[1]):
             return None
         behind = Group(batch, pages, group.head, before=len(group.keys))
         return Behind(behind, self._questions(behind))
