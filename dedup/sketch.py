@@ -47,8 +47,9 @@ class Sketches:
         fingerprints: uint64[n, 2], low and high half of XXH3-128 of the normalised text.
         trace_spans: int64[n, 2], where each trace starts and ends in `traces`.
         traces: uint16, 16 bits of each token's hash, in order, without a label behind an ellipsis
-            ("... Read more": up to three words, where five stand before them). From them follow
-            the shingles, the exact similarity and containment, and the keys of the family `bottom`.
+            ("... Read more": up to three words), and with a 1, which is no token, at the end of a
+            text that says that it goes on. From them follow the shingles, the exact similarity and
+            containment, and the keys of the family `bottom`.
         key_spans: int64[n, 2], where each block's keys start and end in `keys`.
         keys: uint64, the LSH keys: the smallest hashes of the block's shingles, or its bands.
         minhashes: uint32[n, num_perm], the MinHash values behind the bands (`bottom`: [n, 0]).
@@ -73,7 +74,7 @@ class Sketches:
 
     @property
     def tokens(self) -> npt.NDArray[np.int64]:
-        """int64[n], tokens of each block."""
+        """int64[n], tokens of each block; what says that it goes on counts as one."""
         return self.trace_spans[:, 1] - self.trace_spans[:, 0]
 
     @property

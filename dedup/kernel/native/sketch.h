@@ -202,6 +202,7 @@ INLINE int fill_up(u64 *keys, int count, int least, const u64 *hashes, size_t n)
  * many; at most 2 * MAX_STRATUM + MAX_STRATUM. A scheme of no keys is for those who have their own. */
 INLINE size_t trace_keys(sketch_scratch *s, const key_scheme *scheme, const u16 *trace, size_t n, u64 *keys) {
     if (!scheme->long_keys && !scheme->head_keys && !scheme->short_keys) return 0;
+    n -= goes_on(trace, n);
     size_t windows = window_hashes(s, trace, n, scheme->long_weight, 0, 0);
     u64 *minima = s->memory + s->capacity;
     size_t found = scheme->neighbours == 2 /* the usual number, for the compiler to unroll */

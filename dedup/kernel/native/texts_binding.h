@@ -87,7 +87,7 @@ static PyObject *kernel_sketch(PyObject *Py_UNUSED(self), PyObject *args) {
         tokenised done = tokenise(&t.table, t.buffer + t.starts[i], size, t.folded, &tokens, trace, NULL);
         hash128 fingerprint = xxh3_128(tokens.normalised, done.bytes);
         if (!done.hard)
-            done.tokens -= label_behind(&t.table, t.buffer + t.starts[i], size, t.folded, &tokens, trace, done.tokens);
+            done.tokens = end_trace(&t.table, t.buffer + t.starts[i], size, t.folded, &tokens, trace, done.tokens);
         if (!reserve_sketch(&sketch, done.tokens)) {
             memory = 0;
             break;

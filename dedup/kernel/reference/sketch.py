@@ -15,9 +15,10 @@ from dedup.kernel.reference.tokens import (
     TRACE_UNSPACED,
     WORD_WEIGHT,
     Tables,
-    label_behind,
+    end_trace,
     token_weight,
     tokenise,
+    tokens_of,
 )
 
 POLYNOMIAL = 0xD6E8FEB86659FD93
@@ -92,8 +93,9 @@ def sketch(
             up; and the number of keys up to which short ones do.
         fingerprints: uint64[n, 2], gets the low and high half of XXH3-128 of the normalised text.
         trace_spans: int64[n, 2], gets where each trace starts and ends.
-        traces: uint16, gets the traces, without labels behind an ellipsis; room for a value a byte
-            of input, and one a block.
+        traces: uint16, gets the traces, without labels behind an ellipsis, and with a 1 at the end
+            where the text says that it goes on (`end_trace`); room for a value a byte of input,
+            and one a block.
         key_spans: int64[n, 2], gets where each block's keys start and end.
         keys: uint64, gets the keys; room for the scheme's maximum a block.
         hard: uint8[n], gets 1 where only the full normaliser can fold the block (no tokens then).
@@ -109,8 +111,7 @@ def sketch(
         digest = xxhash.xxh3_128_intdigest(b" ".join(token.text for token in tokens))
         fingerprints.reshape(-1, 2)[i] = digest & MASK64, digest >> 64
         trace = [token.trace for token in tokens]
-        label = label_behind(bytes(buffer[start:end]), tables, trace, folded=folded)
-        trace = trace[: len(trace) - label]
+        trace = end_trace(bytes(buffer[start:end]), tables, trace, folded=folded)
         block_keys = keys_of_trace(trace, scheme.tolist())
         traces[trace_at : trace_at + len(trace)] = trace
         keys[key_at : key_at + len(block_keys)] = block_keys
@@ -149,6 +150,7 @@ def keys_of_trace(trace: list[int], scheme: list[int]) -> list[int]:
     """The keys of a trace: long windows' (digits masked; ascending, distinct), then short ones'."""
     long_weight, neighbours, long_keys, head_keys = scheme[:4]
     short_weight, short_below, short_keys, least_long, most_short = scheme[4:]
+    trace = [*tokens_of(trace)]
     symbols = [TRACE_DIGITS if TRACE_DIGITS <= v < TRACE_UNSPACED else v for v in trace]
     weights = [token_weight(value) for value in trace]
     windows = window_hashes(symbols, weights, long_weight, 0)
