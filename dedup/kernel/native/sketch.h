@@ -185,15 +185,21 @@ INLINE size_t local_minima(const u64 *hashes, size_t n, size_t neighbours, u64 *
     return count;
 }
 
-/* Adds to `count` keys the smallest that they lack of these hashes, up to `least` keys. */
-INLINE int fill_up(u64 *keys, int count, int least, const u64 *hashes, size_t n) {
+/* Adds to `count` keys, up to `least`, the smallest of those hashes that they lack and that are smallest
+ * among their direct neighbours. `minima` has room for n. */
+NOINLINE int fill_up(u64 *keys, int count, int least, const u64 *hashes, size_t n, u64 *minima) {
     u64 more[2 * MAX_STRATUM];
-    int found = 0;
-    for (size_t i = 0; i < n; i++) {
-        int k = 0;
-        while (k < count && keys[k] != hashes[i]) k++;
-        if (k == count) found = keep_smallest(more, found, least - count, hashes[i]);
+    size_t lesser = 0;
+    n = local_minima(hashes, n, 1, minima);
+    for (size_t i = 0; i < n; i++) { /* without branches: what they held would be mispredicted */
+        u64 hash = minima[i];
+        int held = 0;
+        for (int k = 0; k < count; k++) held |= keys[k] == hash;
+        minima[lesser] = hash;
+        lesser += !held;
     }
+    int found = 0;
+    for (size_t i = 0; i < lesser; i++) found = keep_smallest(more, found, least - count, minima[i]);
     for (int i = 0; i < found; i++) count = keep_smallest(keys, count, least, more[i]);
     return count;
 }
@@ -215,10 +221,8 @@ INLINE size_t trace_keys(sketch_scratch *s, const key_scheme *scheme, const u16 
     if (windows && head-- > 0) count = keep_smallest(keys, count, most, first);
     for (size_t i = 0; i < found && head > 0; i++)
         if (minima[i] != first && head-- > 0) count = keep_smallest(keys, count, most, minima[i]);
-    if (count < scheme->least_long && scheme->neighbours > 1) {
-        found = local_minima(s->memory, windows, 1, minima);
-        count = fill_up(keys, count, (int)scheme->least_long, minima, found);
-    }
+    if (count < scheme->least_long && scheme->neighbours > 1)
+        count = fill_up(keys, count, (int)scheme->least_long, s->memory, windows, minima);
     i64 weight = 0;
     for (size_t i = 0; i < n && weight < scheme->short_below; i++) weight += token_weight(trace[i]);
     if (weight < scheme->short_below && n > 0) {

@@ -222,10 +222,8 @@ INLINE int is_word_before(const unicode_table *t, const u8 *text, size_t end) {
 /* Ends a trace as its text ends: without a label behind an ellipsis, and with TRACE_GOES_ON where the
  * last word may be half of one (the ellipsis follows it at once), or where but for saying that it goes on
  * the text is too short to be compared. Returns its new length. What was normalised is lost. */
-INLINE size_t end_trace(const unicode_table *t, const u8 *text, size_t n, int folded, token_scratch *s, u16 *trace,
-                        size_t tokens) {
-    size_t at = after_ellipsis(text, n);
-    if (LIKELY(!at)) return tokens;
+NOINLINE size_t end_trace_at(const unicode_table *t, const u8 *text, size_t at, size_t n, int folded,
+                             token_scratch *s, u16 *trace, size_t tokens) {
     tokenised label = tokenise(t, text + at, n - at, folded, s, NULL, NULL);
     if (label.hard || label.tokens > tokens) return tokens;
     size_t left = tokens - label.tokens;
@@ -234,6 +232,12 @@ INLINE size_t end_trace(const unicode_table *t, const u8 *text, size_t n, int fo
     if (weight > MORE_WEIGHT || before < LEAST_BEFORE || before + weight < LEAST_TEXT) return tokens;
     if (before < LEAST_TEXT || is_word_before(t, text, at - 3)) trace[left++] = TRACE_GOES_ON;
     return left;
+}
+
+INLINE size_t end_trace(const unicode_table *t, const u8 *text, size_t n, int folded, token_scratch *s, u16 *trace,
+                        size_t tokens) {
+    size_t at = after_ellipsis(text, n);
+    return LIKELY(!at) ? tokens : end_trace_at(t, text, at, n, folded, s, trace, tokens);
 }
 
 /* Whether a trace says that its text goes on; if so, its last value is no token. */
