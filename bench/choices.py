@@ -34,6 +34,7 @@ KINDS = (
 """The kinds of change that choices tell apart."""
 
 LONG_WEIGHT, NEIGHBOURS, LONG_KEYS, HEAD_KEYS, SHORT_WEIGHT, SHORT_BELOW, SHORT_KEYS = range(7)
+LEAST_LONG, MOST_SHORT = 7, 8
 SCHEMES: Mapping[str, Mapping[int, int]] = {
     "defaults": {},
     "windows of 4 words": {LONG_WEIGHT: 32},
@@ -52,6 +53,11 @@ SCHEMES: Mapping[str, Mapping[int, int]] = {
     "short windows below 40 words": {SHORT_BELOW: 320},
     "4 short windows": {SHORT_KEYS: 4},
     "8 short windows": {SHORT_KEYS: 8},
+    "long keys not filled up": {LEAST_LONG: 0, MOST_SHORT: 32},
+    "filled up to 6": {LEAST_LONG: 6},
+    "filled up to 8": {LEAST_LONG: 8},
+    "filled up to 7, short to 8": {MOST_SHORT: 8},
+    "filled up to 7, short to 10": {MOST_SHORT: 10},
 }
 """Changes to the key scheme."""
 

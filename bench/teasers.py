@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +26,7 @@ import numpy as np
 from accuracy_text import Block, distinct_blocks, missing
 from corpora import Invented
 from scipy.sparse import csr_matrix
-from teaser_changes import CHANGES, Surroundings, is_name, other_facts
+from teaser_changes import CHANGES, MORE, Surroundings, cut, cut_in_word, is_name, other_facts
 from truth import contained_pairs, similar_pairs
 
 from dedup.normalise import normalise
@@ -44,6 +45,7 @@ UNRELATED, HEADLINES, ROWS, FACTS = (
     "same template, other facts",
 )
 INVENTED = "unrelated, invented"
+UNKNOWN = "teaser of an unknown text"
 OTHER_FACTS = 1 / 3
 """A row differs from all others of its template in this share of its words, at least: harder than
 facts that are most of it."""
@@ -114,6 +116,7 @@ def make_teasers(
     made.cases += _headlines(blocks, strangers, sources, seed)
     made.cases += _rows(made.texts, chance, a_class)
     made.cases += [Case(UNRELATED, block.text) for block in strangers]
+    made.cases += _unknown(strangers, around, seed)
     strange = Invented(stream=7, mean_words=30, spread=0.8).blocks(5 * a_class)
     made.cases += [Case(INVENTED, text) for text in strange]
     return made
@@ -240,6 +243,18 @@ def _facts(
         text = other_facts(rng, block.text.split(), around[_corpus(block)])
         if text and len(normalise(text).split()) >= 5:
             yield Case(FACTS, text)
+
+
+def _unknown(
+    strangers: Sequence[Block], around: dict[str, Surroundings], seed: int
+) -> Iterator[Case]:
+    """Paragraphs that the index has nothing of, cut before "Read more" or inside a word."""
+    for block in strangers:
+        rng = random.Random(f"{seed} {UNKNOWN} {block.normalised}")
+        change = rng.choice((partial(cut, endings=MORE), cut_in_word))
+        text = change(rng, block.text.split(), around[_corpus(block)])
+        if text and len(normalise(text).split()) >= 5:
+            yield Case(UNKNOWN, text)
 
 
 def _headlines(

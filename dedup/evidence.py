@@ -104,8 +104,9 @@ class Explanation:
         shared_pairs: padded 2-shingles of both: the one at the start and the one at the end count.
         all_pairs: padded 2-shingles of either.
         inside_pairs: 2-shingles of both, without pads.
-        beginning: tokens at the end of the one with which the other, a longer one, begins, where no
-            more than a label stands before them; 0: there are none, or too few.
+        beginning: tokens of the one with which the other, a longer one, begins, where no more than
+            a label stands before them, and behind them no more than half a word of a text that
+            says that it goes on; 0: there are none, or too few.
         shared_keys: LSH keys of both: without one an index never compares them.
         size_ratio: 2-shingles of the text with fewer over those of the other, 0 to 1.
         checks: the conditions of the rules with these numbers.

@@ -19,13 +19,15 @@ from dedup.evidence import Change, ChangeKind, Check, Explanation, Measured, Out
 from dedup.index import open_index
 from dedup.kernel.kinds import VerdictKind
 from dedup.kernel.reference.judge import Rule as Limits
-from dedup.kernel.reference.judge import label_before, shingles
+from dedup.kernel.reference.judge import beginning as common_beginning
+from dedup.kernel.reference.judge import shingles
 from dedup.kernel.reference.tokens import (
     PAD_END,
     PAD_START,
     TRACE_UNSPACED,
     UNSPACED_WEIGHT,
     WORD_WEIGHT,
+    tokens_of,
 )
 from dedup.reason import reason_of
 from dedup.settings import Settings
@@ -57,7 +59,9 @@ def explain(block: str, original: str, *, settings: Settings | None = None) -> E
     settings = settings or Settings()
     sketches = _sketch(settings, block, original)
     similarity, containment = (float(column[0]) for column in _similarity(sketches))
-    mine, its = (sketches.trace(at).tolist() for at in (0, 1))
+    traces = [sketches.trace(at).tolist() for at in (0, 1)]
+    mine, its = (list(tokens_of(trace)) for trace in traces)
+    ends = [len(trace) == len(tokens) for trace, tokens in zip(traces, (mine, its), strict=True)]
     pairs, its_pairs = shingles(mine), shingles(its)
     padded, its_padded = (shingles([PAD_START, *trace, PAD_END]) for trace in (mine, its))
     keys, its_keys = (sketches.keys[slice(*span)] for span in sketches.key_spans)
@@ -66,13 +70,14 @@ def explain(block: str, original: str, *, settings: Settings | None = None) -> E
     inside = len(pairs & its_pairs)
     limits = Limits(*rule_of(settings).tolist())
     few = similarity >= limits.few_similarity
-    beginning = _beginning(limits, mine, its)
+    beginning = _beginning(limits, mine, its, ends)
     weight = UNSPACED_WEIGHT if _is_unspaced(mine) else WORD_WEIGHT
     shared_keys = len(np.intersect1d(keys, its_keys))
     equal = bool((sketches.fingerprints[0] == sketches.fingerprints[1]).all())
     checks = (
-        _at_least("words of the block", len(mine), settings.min_words),
-        _at_least("words of the original", len(its), settings.min_words),
+        # What says that a text goes on counts as a word here.
+        _at_least("words of the block", len(traces[0]), settings.min_words),
+        _at_least("words of the original", len(traces[1]), settings.min_words),
         _at_least("equal normalised texts", int(equal), 1),
         _at_least("shared keys", shared_keys, 1),
         _at_least("similarity", similarity, settings.threshold),
@@ -89,12 +94,12 @@ def explain(block: str, original: str, *, settings: Settings | None = None) -> E
             "words of a beginning",
             beginning,
             ">=",
-            WORD_WEIGHT * (limits.few_shingles + 1) / weight,
+            WORD_WEIGHT * (limits.few_shingles + all(ends)) / weight,
             beginning > 0,
         ),
     )
     words, its_words = split_words(block), split_words(original)
-    matched = matched_range(sketches.trace(0), sketches.trace(1))
+    matched = matched_range(sketches.trace(0)[: len(mine)], sketches.trace(1)[: len(its)])
     found = Explanation(
         verdict=_verdict(sketches, settings),
         rule=_rule(checks),
@@ -195,13 +200,14 @@ def _is_unspaced(trace: list[int]) -> bool:
     return sum(value >= TRACE_UNSPACED for value in trace) * 2 > len(trace)
 
 
-def _beginning(limits: Limits, block: list[int], original: list[int]) -> int:
-    """Tokens at the end of the one with which the other begins, where that makes an excerpt."""
-    if len(shingles(block) & shingles(original)) >= limits.few_shingles:
-        for text, whole in ((block, original), (original, block)):
-            label = label_before(limits, text, whole)
-            if label is not None:
-                return len(text) - label
+def _beginning(limits: Limits, block: list[int], original: list[int], ends: list[bool]) -> int:
+    """Tokens of the one with which the other begins, where that makes an excerpt."""
+    shared = len(shingles(block) & shingles(original))
+    if shared >= limits.few_shingles - (not all(ends)):
+        for text, whole, is_end in ((block, original, ends[0]), (original, block, ends[1])):
+            common = common_beginning(limits, text, whole, ends=is_end)
+            if common:
+                return common[1] - common[0]
     return 0
 
 

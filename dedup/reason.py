@@ -98,21 +98,21 @@ def _contained(explanation: Explanation) -> str:
 
 def _begins(explanation: Explanation) -> str:
     block, original = explanation.block, explanation.original
-    common, unit = explanation.beginning, _unit(explanation.block)
-    longer = _times_as_long(max(original.words, common), common)
+    common = explanation.beginning
+    count = _counted(common, _unit(block))
+    # Half a word may be left over behind what is common, or a label before it.
+    which = "first" if explanation.changes[0].kind == "same" else "last"
     if explanation.verdict == "extension":
         longer = _times_as_long(max(block.words, common), common)
         return (
-            f"it begins with the last {_counted(common, unit)} of the original, and is {longer}; it"
-            " is new, and not counted as a repeat"
+            f"it begins with the {which} {count} of the original, and is {longer}; it is new, and"
+            " not counted as a repeat"
         )
-    label = block.words - common
-    if not label:
-        return f"its {_counted(common, unit)} are how the original begins, which is {longer}"
-    return (
-        f"its last {_counted(common, unit)} are how the original begins, which is {longer}"
-        + _left_over(explanation)
-    )
+    longer = _times_as_long(max(original.words, common), common)
+    if block.words == common:
+        return f"its {count} are how the original begins, which is {longer}"
+    left_over = _left_over(explanation)
+    return f"its {which} {count} are how the original begins, which is {longer}{left_over}"
 
 
 def _unlike(explanation: Explanation) -> str:

@@ -35,9 +35,10 @@ class Settings:
         excerpt_containment: a block is an `excerpt` of a longer original when at least this share
             of its word 2-shingles stands there (over 0, up to 1), or when the original begins with
             it, but for a label before it: up to three words, or up to five where twice as many
-            follow.
+            follow. The last word of a text that ends with an ellipsis may be half of one.
         excerpt_shingles: 2-shingles that an excerpt and its original share at least (1 or more);
-            half as many are enough where their similarity is a quarter, or for a beginning.
+            half as many are enough where their similarity is a quarter, or for a beginning (of a
+            text that ends with an ellipsis, one less).
         excerpt_ratio: an excerpt has fewer 2-shingles than this share of the longer block's
             (over 0, up to 1).
         keep: what an index in a store keeps of an original: `"traces"`, from which similarity is

@@ -21,11 +21,13 @@ from dedup.normalise import TABLES, hard_texts
 
 T = TypeVar("T", bound=np.generic)
 
-KEY_SCHEME = np.array([40, 2, 8, 3, 24, 192, 6], dtype=np.int64)
+KEY_SCHEME = np.array([40, 2, 8, 3, 24, 192, 6, 7, 9], dtype=np.int64)
 """Weight of a long window (5 words of 8, or 8 characters of 5), neighbours on either side among
 which a local minimum is lowest, keys of all local minima, keys of the start besides (the first
 window, then minima), weight of a short window (3 words, pads included), weight below which a block
-has short keys (24 words), and how many of them. docs/decisions.md tells how it won."""
+has short keys (24 words), and how many of them; the number of long keys up to which minima among
+direct neighbours fill up, and the number of keys up to which short ones do. docs/decisions.md tells
+how it won."""
 
 _COUNTS = [2, 3, 6]
 """Where the scheme says how many keys."""
@@ -33,7 +35,7 @@ _COUNTS = [2, 3, 6]
 MAX_KEYS = int(KEY_SCHEME[_COUNTS].sum())
 """Keys of one block, at most."""
 
-_NO_KEYS = KEY_SCHEME * np.array([1, 1, 0, 0, 1, 1, 0])
+_NO_KEYS = KEY_SCHEME * np.array([1, 1, 0, 0, 1, 1, 0, 0, 1])
 """The scheme that leaves keys to others."""
 
 
@@ -45,8 +47,9 @@ class Sketches:
         fingerprints: uint64[n, 2], low and high half of XXH3-128 of the normalised text.
         trace_spans: int64[n, 2], where each trace starts and ends in `traces`.
         traces: uint16, 16 bits of each token's hash, in order, without a label behind an ellipsis
-            ("... Read more": up to three words, where five stand before them). From them follow
-            the shingles, the exact similarity and containment, and the keys of the family `bottom`.
+            ("... Read more": up to three words), and with a 1, which is no token, at the end of a
+            text that says that it goes on. From them follow the shingles, the exact similarity and
+            containment, and the keys of the family `bottom`.
         key_spans: int64[n, 2], where each block's keys start and end in `keys`.
         keys: uint64, the LSH keys: the smallest hashes of the block's shingles, or its bands.
         minhashes: uint32[n, num_perm], the MinHash values behind the bands (`bottom`: [n, 0]).
@@ -71,7 +74,7 @@ class Sketches:
 
     @property
     def tokens(self) -> npt.NDArray[np.int64]:
-        """int64[n], tokens of each block."""
+        """int64[n], tokens of each block; what says that it goes on counts as one."""
         return self.trace_spans[:, 1] - self.trace_spans[:, 0]
 
     @property

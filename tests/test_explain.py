@@ -188,6 +188,15 @@ def test_numbers_are_the_judges(pair: tuple[str, str]) -> None:
             "excerpt: its 5 words are how the original begins, which is 11 times as long",
         ),
         (
+            " ".join(LONG.split()[:6]) + " xy… Read more",
+            LONG,
+            (
+                "excerpt: its first 6 words are how the original begins, which is 8.8 times as"
+                " long; the last word, “xy”, does not; behind the ellipsis, “Read more” is not"
+                " compared"
+            ),
+        ),
+        (
             LONG,
             "World News " + " ".join(LONG.split()[:7]),
             (

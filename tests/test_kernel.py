@@ -138,13 +138,16 @@ def test_hashes_against_xxhash() -> None:
 
 @st.composite
 def related_traces(draw: st.DrawFn) -> list[list[int]]:
-    """Traces of few tokens, of words and characters, some a label and the beginning of another."""
+    """Traces of few tokens, of words and characters, some a label and the beginning of another.
+
+    Some say that their texts go on.
+    """
     token = st.integers(2, 9) | st.integers(0xC000, 0xC003)
     found = draw(st.lists(st.lists(token, max_size=30), min_size=1, max_size=4))
     for _ in range(draw(st.integers(0, 2))):
         whole = draw(st.sampled_from(found))
         found.append(draw(st.lists(token, max_size=6)) + whole[: draw(st.integers(0, 30))])
-    return found
+    return [draw(st.sampled_from([trace, trace, [*trace, 1]])) for trace in found]
 
 
 @given(
@@ -171,7 +174,13 @@ def test_verdicts_through_both(traces: list[list[int]], threshold: float) -> Non
     for at in np.flatnonzero((kinds >= 4) & (containment < 0.8)).tolist():
         pair = traces[own[at]], traces[other[at]]
         text, whole = pair if kinds[at] == VerdictKind.EXCERPT else pair[::-1]
-        assert any(text[label:] == whole[: len(text) - label] for label in range(6))
+        half = int(text[-1] == 1)
+        text, whole = ([value for value in trace if value != 1] for trace in (text, whole))
+        assert any(
+            text[label:end] == whole[: end - label]
+            for label in range(6)
+            for end in range(len(text) - half, len(text) + 1)
+        )
     assert (similarity[kinds == 1] == 0).all()
 
 
@@ -202,6 +211,20 @@ def test_teasers_by_hand() -> None:
     ):
         its = [*range(0xC000, 0xC020)] if other[-1] >= 0xC000 else whole
         assert reference_judge(other, its, threshold=0.5)[0] == VerdictKind.NEW
+
+
+def test_texts_that_go_on_by_hand() -> None:
+    """They are a teaser from four words on, also with half a word behind; and else as they were."""
+    whole = [*range(10, 30)]
+    for teaser in (whole[:4], [*whole[:4], 40], [*whole[:9], 40], [41, *whole[:5], 40]):
+        assert reference_judge([*teaser, 1], whole, threshold=0.5)[0] == VerdictKind.EXCERPT
+        assert reference_judge(whole, [*teaser, 1], threshold=0.5)[0] == VerdictKind.EXTENSION
+        assert reference_judge([*teaser, 1], [*whole, 1], threshold=0.5)[0] == VerdictKind.EXCERPT
+    for other in (whole[:3], [*whole[:3], 40], [41, *whole[:4]], [*whole[:4], 40, 41]):
+        assert reference_judge([*other, 1], whole, threshold=0.5)[0] == VerdictKind.NEW
+    edited = [*whole[:9], 40, *whole[10:]]
+    for marked in ([*edited, 1], whole), (edited, [*whole, 1]), ([*edited, 1], [*whole, 1]):
+        assert reference_judge(*marked, 0.5) == reference_judge(edited, whole, 0.5)
 
 
 def reference_judge(

@@ -162,7 +162,7 @@ def test_a_large_page_repeats_what_it_repeated(valkey: str) -> None:
 def edited(rng: random.Random, words: list[str], vocabulary: list[str]) -> list[str]:
     """Words with some replaced, cut out, or set around: similar by little or by much."""
     words = list(words)
-    kind = rng.randrange(5)
+    kind = rng.randrange(6)
     if kind == 0:
         for at in rng.sample(range(len(words)), rng.randint(1, len(words) // 4)):
             words[at] = rng.choice(vocabulary)
@@ -173,8 +173,11 @@ def edited(rng: random.Random, words: list[str], vocabulary: list[str]) -> list[
         words[rng.randrange(len(words)) :] = rng.choices(vocabulary, k=rng.randint(1, 60))
     elif kind == 3:
         words = rng.choices(vocabulary, k=rng.randint(0, 5)) + words[: rng.randint(5, 20)]
-    else:
+    elif kind == 4:
         words = words[: rng.randint(2, 9)] * rng.randint(2, 9) + words[: len(words) // 2]
+    else:  # it says that it goes on, in the middle of a word
+        words = rng.choices(vocabulary, k=rng.randint(0, 5)) + words[: rng.randint(5, 30)]
+        words[-1] = words[-1][:2] + rng.choice(["…", "... Read more"])
     return words
 
 

@@ -79,6 +79,7 @@ def test_cases_are_what_they_say(made: teasers.Teasers) -> None:
         teasers.ROWS,
         teasers.UNRELATED,
         teasers.INVENTED,
+        teasers.UNKNOWN,
     }
     for case in made.cases:
         assert all(0 <= number < len(made.texts) for number in case.sources)

@@ -1,9 +1,9 @@
 """What an index in Redis keeps of an original, packed: its body.
 
-A body is the position on the page (u32; its top bit marks a repetitive text), the low half of the
-fingerprint (8 bytes), and then what the settings ask for: a signature and the token trace; the
-trace and the text; or no more than the fields of the postings. Knows nothing of verdicts or of who
-sends it.
+A body is the position on the page (u32; its top bit marks a repetitive text, or one that goes on),
+the low half of the fingerprint (8 bytes), and then what the settings ask for: a signature and the
+token trace; the trace and the text; or no more than the fields of the postings. Knows nothing of
+verdicts or of who sends it.
 """
 
 from __future__ import annotations

@@ -69,8 +69,8 @@ static PyObject *kernel_pack_bodies(PyObject *Py_UNUSED(self), PyObject *args) {
         size_t tokens = (size_t)(spans[2 * i + 1] - spans[2 * i]);
         if (judged[i] && (memory = reset_set(&set, tokens + 1))) {
             FOR_EACH_SHINGLE(trace, tokens, shingle, add_shingle(&set, shingle));
-            /* The pads make two of the shingles. */
-            int repetitive = (double)set.distinct - 2 < varied * ((double)tokens - 1);
+            /* The pads make two of the shingles. What says that a text goes on is none of its tokens. */
+            int repetitive = goes_on(trace, tokens) || (double)set.distinct - 2 < varied * ((double)tokens - 1);
             at = write_little(at, (u64)positions[i] | (u64)repetitive << REPETITIVE_BIT, 4);
             at = write_little(at, prints[2 * i], 8);
             u8 signature[SIGNATURE_BYTES];

@@ -41,7 +41,7 @@ typedef struct {
     u64 *missed; /* shingles of a candidate that the block does not have */
     size_t missed_capacity;
     const u16 *trace;
-    size_t tokens;
+    size_t tokens, goes_on; /* without what says that the text goes on; and 1 where it does */
     int ready; /* `own` holds the block's shingles */
     u64 stamp;
 } judge_scratch;
@@ -100,7 +100,8 @@ INLINE void add_shingle(shingle_set *set, u64 shingle) {
 
 INLINE void begin_judging(judge_scratch *j, const u16 *trace, size_t tokens) {
     j->trace = trace;
-    j->tokens = tokens;
+    j->goes_on = goes_on(trace, tokens);
+    j->tokens = tokens - j->goes_on;
     j->ready = 0;
     j->stamp = 0;
 }
@@ -133,7 +134,7 @@ INLINE void share_shingle(overlap *o, u64 *missed, const shingle_set *set, u64 s
 INLINE int share_shingles(judge_scratch *j, const u16 *trace, size_t tokens, overlap *found) {
     overlap counted = {0, 0}; /* of its own, so that it stays in registers */
     if (!reserve_missed(j, tokens + 1)) return 0;
-    if (j->stamp == MAX_STAMP) begin_judging(j, j->trace, j->tokens);
+    if (j->stamp == MAX_STAMP) begin_judging(j, j->trace, j->tokens + j->goes_on);
     if (!j->ready) {
         if (!reset_set(&j->own, j->tokens + 1)) return 0;
         FOR_EACH_SHINGLE(j->trace, j->tokens, shingle, add_shingle(&j->own, shingle));
@@ -175,18 +176,23 @@ INLINE int count_distinct(judge_scratch *j, const overlap *o, size_t *distinct) 
 enum { LABEL_TOKENS = 3, LONG_LABEL_TOKENS = 5 };
 
 /* Tokens of `text` before what `whole` begins with, up to its end; -1: it is no teaser of it. The part in
- * common takes so many pairs of words, or as much of an unspaced script, and fewer than the whole's share. */
-static int label_before(const verdict_rule *rule, const u16 *text, size_t n, const u16 *whole, size_t others) {
+ * common takes so many pairs of words, or as much of an unspaced script, and fewer than the whole's share.
+ * Of a text that says that it goes on, a pair less is enough, and its last word may be half of one. */
+static int label_before(const verdict_rule *rule, const u16 *text, size_t n, size_t goes_on, const u16 *whole,
+                        size_t others) {
     if (others < 2) return -1;
     for (size_t label = 0; label <= LONG_LABEL_TOKENS && label + 1 < n; label++) {
         size_t common = n - label;
         if (label > LABEL_TOKENS && 2 * label > common) break;
-        if (text[label] != whole[0] || common > others) continue;
-        if ((double)(common - 1) >= rule->ratio * (double)(others - 1)) continue;
-        if (memcmp(text + label, whole, common * sizeof(u16)) != 0) continue;
-        i64 weight = 0;
-        for (size_t i = label; i < n; i++) weight += token_weight(text[i]);
-        if ((double)weight >= WORD_WEIGHT * (rule->few_shingles + 1)) return (int)label;
+        if (text[label] != whole[0]) continue;
+        double least = WORD_WEIGHT * (rule->few_shingles + !(goes_on && label == 0));
+        for (size_t half = 0; half <= goes_on; half++, common--) {
+            if (common > others || (double)(common - 1) >= rule->ratio * (double)(others - 1)) continue;
+            if (memcmp(text + label, whole, common * sizeof(u16)) != 0) continue;
+            i64 weight = 0;
+            for (size_t i = 0; i < common; i++) weight += token_weight(text[label + i]);
+            if ((double)weight >= least) return (int)label;
+        }
     }
     return -1;
 }
@@ -199,7 +205,8 @@ static verdict judge_candidate(judge_scratch *j, const verdict_rule *rule, const
                                double floor) {
     verdict nothing = {NEW, 0, 0}, failed = {-1, 0, 0};
     overlap found;
-    size_t its;
+    size_t its, its_goes_on = goes_on(trace, tokens);
+    tokens -= its_goes_on;
     if (!share_shingles(j, trace, tokens, &found)) return failed;
     /* The union is at least the block's own set. */
     double bound = (double)found.distinct / (double)j->own.distinct;
@@ -208,12 +215,12 @@ static verdict judge_candidate(judge_scratch *j, const verdict_rule *rule, const
     size_t plain = found.distinct;
     if (tokens && j->tokens)
         plain -= (size_t)(trace[0] == j->trace[0]) + (trace[tokens - 1] == j->trace[j->tokens - 1]);
-    double few = rule->few_shingles < rule->shingles ? rule->few_shingles : rule->shingles;
-    int excerpt_possible = floor < 0 && (double)plain >= few;
+    double of_teaser = rule->few_shingles - (double)(j->goes_on | its_goes_on);
+    int excerpt_possible = floor < 0 && ((double)plain >= of_teaser || (double)plain >= rule->shingles);
     int teaser = 0, teased = 0; /* the block is one of the original, or the other way round */
-    if (excerpt_possible && (double)plain >= rule->few_shingles) {
-        teaser = label_before(rule, j->trace, j->tokens, trace, tokens) >= 0;
-        teased = !teaser && label_before(rule, trace, tokens, j->trace, j->tokens) >= 0;
+    if (excerpt_possible && (double)plain >= of_teaser) {
+        teaser = label_before(rule, j->trace, j->tokens, j->goes_on, trace, tokens) >= 0;
+        teased = !teaser && label_before(rule, trace, tokens, its_goes_on, j->trace, j->tokens) >= 0;
     }
     if (excerpt_possible && !teaser && !teased && (double)plain < rule->containment * ((double)j->own.distinct - 2)) {
         /* Then the original must be the shorter, with few shingles beside the shared ones and two
@@ -252,6 +259,7 @@ enum { SIGNATURE_BYTES = 32 };
 
 INLINE void sign_trace(const u16 *trace, size_t tokens, u8 *signature) {
     memset(signature, 0, SIGNATURE_BYTES);
+    tokens -= goes_on(trace, tokens);
     for (size_t i = 1; i < tokens; i++) {
         u32 bit = (((u32)trace[i - 1] << 16 | trace[i]) * P32_1) >> 24;
         signature[bit >> 3] |= (u8)(1 << (bit & 7));

@@ -3,7 +3,8 @@
  * Of the long shingles only local minima count: those whose hash is smallest among its neighbours (as
  * in winnowing, Schleimer et al. 2003). Neighbours have most words in common, so that one edit undoes
  * them together, and a part of the text may have none of either: keys that stand apart find more. The
- * first shingle is a key whatever its hash: a teaser begins where its text begins.
+ * first shingle is a key whatever its hash: a teaser begins where its text begins. A text of few words has
+ * few local minima; there, those among direct neighbours fill up, so that a short quote has one.
  *
  * A shingle is a window of consecutive tokens that weighs just enough: a word weighs WORD_WEIGHT, a
  * character of an unspaced script UNSPACED_WEIGHT, so 5 words, 8 characters, or a mixture. Tokens
@@ -26,6 +27,8 @@ typedef struct {
     i64 short_weight; /* weight of a short window, pads ^ and $ included */
     i64 short_below;  /* blocks lighter than this have short windows too */
     i64 short_keys;   /* smallest hashes taken of them */
+    i64 least_long;   /* where there are fewer long keys, the lowest among direct neighbours fill up */
+    i64 most_short;   /* no more short keys than make so many in all */
 } key_scheme;
 
 #define POLYNOMIAL 0xD6E8FEB86659FD93ull
@@ -182,26 +185,51 @@ INLINE size_t local_minima(const u64 *hashes, size_t n, size_t neighbours, u64 *
     return count;
 }
 
+/* Adds to `count` keys, up to `least`, the smallest of those hashes that they lack and that are smallest
+ * among their direct neighbours. `minima` has room for n. */
+NOINLINE int fill_up(u64 *keys, int count, int least, const u64 *hashes, size_t n, u64 *minima) {
+    u64 more[2 * MAX_STRATUM];
+    size_t lesser = 0;
+    n = local_minima(hashes, n, 1, minima);
+    for (size_t i = 0; i < n; i++) { /* without branches: what they held would be mispredicted */
+        u64 hash = minima[i];
+        int held = 0;
+        for (int k = 0; k < count; k++) held |= keys[k] == hash;
+        minima[lesser] = hash;
+        lesser += !held;
+    }
+    int found = 0;
+    for (size_t i = 0; i < lesser; i++) found = keep_smallest(more, found, least - count, minima[i]);
+    for (int i = 0; i < found; i++) count = keep_smallest(keys, count, least, more[i]);
+    return count;
+}
+
 /* The keys of a trace: the long windows' (ascending, distinct), then the short windows'. Returns how
  * many; at most 2 * MAX_STRATUM + MAX_STRATUM. A scheme of no keys is for those who have their own. */
 INLINE size_t trace_keys(sketch_scratch *s, const key_scheme *scheme, const u16 *trace, size_t n, u64 *keys) {
     if (!scheme->long_keys && !scheme->head_keys && !scheme->short_keys) return 0;
+    n -= goes_on(trace, n);
     size_t windows = window_hashes(s, trace, n, scheme->long_weight, 0, 0);
     u64 *minima = s->memory + s->capacity;
     size_t found = scheme->neighbours == 2 /* the usual number, for the compiler to unroll */
                        ? local_minima(s->memory, windows, 2, minima)
                        : local_minima(s->memory, windows, (size_t)scheme->neighbours, minima);
     u64 first = windows ? s->memory[0] : 0;
-    int count = smallest(minima, found, (int)scheme->long_keys, s->memory, keys), most = 2 * MAX_STRATUM;
+    u64 *spare = scheme->neighbours ? minima + found : s->memory; /* no two neighbours are minima */
+    int count = smallest(minima, found, (int)scheme->long_keys, spare, keys), most = 2 * MAX_STRATUM;
     i64 head = scheme->head_keys;
     if (windows && head-- > 0) count = keep_smallest(keys, count, most, first);
     for (size_t i = 0; i < found && head > 0; i++)
         if (minima[i] != first && head-- > 0) count = keep_smallest(keys, count, most, minima[i]);
+    if (count < scheme->least_long && scheme->neighbours > 1)
+        count = fill_up(keys, count, (int)scheme->least_long, s->memory, windows, minima);
     i64 weight = 0;
     for (size_t i = 0; i < n && weight < scheme->short_below; i++) weight += token_weight(trace[i]);
     if (weight < scheme->short_below && n > 0) {
         windows = window_hashes(s, trace, n, scheme->short_weight, 1, SHORT_SALT);
-        count += smallest(s->memory, windows, (int)scheme->short_keys, minima, keys + count);
+        i64 room = scheme->most_short > count ? scheme->most_short - count : 0;
+        count += smallest(s->memory, windows, (int)(room < scheme->short_keys ? room : scheme->short_keys), minima,
+                          keys + count);
     }
     return (size_t)count;
 }

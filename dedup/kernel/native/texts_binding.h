@@ -39,11 +39,11 @@ static int take_texts(buffers *b, texts *t, PyObject *buffer, PyObject *starts, 
 }
 
 static int check_scheme(const i64 *scheme, Py_ssize_t n) {
-    if (n != 7 || scheme[0] > 8 * MAX_WINDOW / 2 || scheme[4] > 8 * MAX_WINDOW / 2) return wrong("scheme");
-    const i64 counts[] = {scheme[1], scheme[2], scheme[3], scheme[6]};
-    for (int i = 0; i < 4; i++)
+    if (n != 9 || scheme[0] > 8 * MAX_WINDOW / 2 || scheme[4] > 8 * MAX_WINDOW / 2) return wrong("scheme");
+    const i64 counts[] = {scheme[1], scheme[2], scheme[3], scheme[6], scheme[7], scheme[8]};
+    for (int i = 0; i < 6; i++)
         if (counts[i] < 0 || counts[i] > MAX_STRATUM) return wrong("scheme");
-    return 1;
+    return scheme[7] <= scheme[2] + scheme[3] ? 1 : wrong("scheme");
 }
 
 static PyObject *kernel_sketch(PyObject *Py_UNUSED(self), PyObject *args) {
@@ -73,7 +73,8 @@ static PyObject *kernel_sketch(PyObject *Py_UNUSED(self), PyObject *args) {
     Py_BEGIN_ALLOW_THREADS;
     token_scratch tokens = {NULL, 0, NULL, NULL};
     sketch_scratch sketch;
-    key_scheme strata = {scheme[0], scheme[1], scheme[2], scheme[3], scheme[4], scheme[5], scheme[6]};
+    key_scheme strata = {scheme[0], scheme[1], scheme[2], scheme[3], scheme[4], scheme[5], scheme[6],
+                         scheme[7], scheme[8]};
     init_sketch_scratch(&sketch);
     i64 trace_at = 0, key_at = 0;
     for (Py_ssize_t i = 0; i < t.count; i++) {
@@ -86,7 +87,7 @@ static PyObject *kernel_sketch(PyObject *Py_UNUSED(self), PyObject *args) {
         tokenised done = tokenise(&t.table, t.buffer + t.starts[i], size, t.folded, &tokens, trace, NULL);
         hash128 fingerprint = xxh3_128(tokens.normalised, done.bytes);
         if (!done.hard)
-            done.tokens -= label_behind(&t.table, t.buffer + t.starts[i], size, t.folded, &tokens, trace, done.tokens);
+            done.tokens = end_trace(&t.table, t.buffer + t.starts[i], size, t.folded, &tokens, trace, done.tokens);
         if (!reserve_sketch(&sketch, done.tokens)) {
             memory = 0;
             break;
@@ -244,7 +245,8 @@ static PyObject *kernel_trace_keys(PyObject *Py_UNUSED(self), PyObject *args) {
     int memory = 1;
     Py_BEGIN_ALLOW_THREADS;
     sketch_scratch sketch;
-    key_scheme strata = {scheme[0], scheme[1], scheme[2], scheme[3], scheme[4], scheme[5], scheme[6]};
+    key_scheme strata = {scheme[0], scheme[1], scheme[2], scheme[3], scheme[4], scheme[5], scheme[6],
+                         scheme[7], scheme[8]};
     init_sketch_scratch(&sketch);
     i64 at = 0;
     for (Py_ssize_t i = 0; i < spans_n && memory; i += 2) {

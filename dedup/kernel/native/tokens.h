@@ -7,6 +7,8 @@
  *     2 .. 0x7FFF         words (0 and 1 are the pads ^ and $ of padded shingles)
  *     0x8000 .. 0xBFFF    tokens with a decimal digit
  *     0xC000 .. 0xFFFF    characters of unspaced scripts
+ *
+ * A 1 at a trace's end is no token: it says that the text says that it goes on elsewhere (`end_trace`).
  */
 #ifndef DEDUP_TOKENS_H
 #define DEDUP_TOKENS_H
@@ -14,7 +16,7 @@
 #include "fold.h"
 #include "xxhash.h"
 
-enum { PAD_START = 0, PAD_END = 1, TRACE_DIGITS = 0x8000, TRACE_UNSPACED = 0xC000 };
+enum { PAD_START = 0, PAD_END = 1, TRACE_GOES_ON = 1, TRACE_DIGITS = 0x8000, TRACE_UNSPACED = 0xC000 };
 
 /* How much text a token is: five words are as much as eight characters of an unspaced script. */
 enum { WORD_WEIGHT = 8, UNSPACED_WEIGHT = 5 };
@@ -182,10 +184,10 @@ INLINE tokenised tokenise(const unicode_table *t, const u8 *text, size_t n, int 
 /* ---- what an ellipsis leaves ------------------------------------------------------------------- */
 
 /* "... Read more": up to three words (or five characters of an unspaced script) behind an ellipsis in the
- * last bytes of a text that has five words (or eight characters) before them. */
-enum { TAIL_BYTES = 64, MORE_WEIGHT = 25, LEAST_BEFORE = 40 };
+ * last bytes of a text of five words (or eight characters), four of which (or seven) stand before it. */
+enum { TAIL_BYTES = 64, MORE_WEIGHT = 25, LEAST_BEFORE = 32, LEAST_TEXT = 40 };
 
-/* The offset after the last "..." or U+2026 that lies in the last TAIL_BYTES; n: there is none. */
+/* The offset after the last "..." or U+2026 that lies in the last TAIL_BYTES; 0: there is none. */
 INLINE size_t after_ellipsis(const u8 *text, size_t n) {
     size_t from = n > TAIL_BYTES ? n - TAIL_BYTES : 0;
 #if DEDUP_X86
@@ -196,7 +198,7 @@ INLINE size_t after_ellipsis(const u8 *text, size_t n) {
             dots |= (u64)(u32)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8('.'))) << (16 * i);
             lasts |= (u64)(u32)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8((char)0xA6))) << (16 * i);
         }
-        if (!(dots & dots << 1 & dots << 2) && !lasts) return n;
+        if (!(dots & dots << 1 & dots << 2) && !lasts) return 0;
     }
 #endif
     for (size_t end = n; end >= from + 3; end--) {
@@ -204,19 +206,41 @@ INLINE size_t after_ellipsis(const u8 *text, size_t n) {
         if ((p[0] == '.' && p[1] == '.' && p[2] == '.') || (p[0] == 0xE2 && p[1] == 0x80 && p[2] == 0xA6))
             return end;
     }
-    return n;
+    return 0;
 }
 
-/* How many of a text's tokens are such a label behind an ellipsis. What was normalised is lost. */
-INLINE size_t label_behind(const unicode_table *t, const u8 *text, size_t n, int folded, token_scratch *s,
-                           const u16 *trace, size_t tokens) {
-    size_t at = after_ellipsis(text, n);
-    if (LIKELY(at == n)) return 0;
-    tokenised label = tokenise(t, text + at, n - at, folded, s, NULL, NULL);
-    if (label.hard || label.tokens > tokens) return 0;
-    i64 weight = 0, before = 0;
-    for (size_t i = 0; i < tokens; i++) *(i < tokens - label.tokens ? &before : &weight) += token_weight(trace[i]);
-    return weight <= MORE_WEIGHT && before >= LEAST_BEFORE ? label.tokens : 0;
+/* Whether a word of a spaced script ends at `end`. */
+INLINE int is_word_before(const unicode_table *t, const u8 *text, size_t end) {
+    size_t at = end;
+    int length;
+    do at--;
+    while (at > 0 && end - at < 4 && (text[at] & 0xC0) == 0x80);
+    u32 kind = ENTRY_CLASS(table_entry(t, decode_utf8(text + at, text + end, &length)));
+    return kind != SEPARATOR && kind != CHARACTER;
 }
+
+/* Ends a trace as its text ends: without a label behind an ellipsis, and with TRACE_GOES_ON where the
+ * last word may be half of one (the ellipsis follows it at once), or where but for saying that it goes on
+ * the text is too short to be compared. Returns its new length. What was normalised is lost. */
+NOINLINE size_t end_trace_at(const unicode_table *t, const u8 *text, size_t at, size_t n, int folded,
+                             token_scratch *s, u16 *trace, size_t tokens) {
+    tokenised label = tokenise(t, text + at, n - at, folded, s, NULL, NULL);
+    if (label.hard || label.tokens > tokens) return tokens;
+    size_t left = tokens - label.tokens;
+    i64 before = 0, weight = 0;
+    for (size_t i = 0; i < tokens; i++) *(i < left ? &before : &weight) += token_weight(trace[i]);
+    if (weight > MORE_WEIGHT || before < LEAST_BEFORE || before + weight < LEAST_TEXT) return tokens;
+    if (before < LEAST_TEXT || is_word_before(t, text, at - 3)) trace[left++] = TRACE_GOES_ON;
+    return left;
+}
+
+INLINE size_t end_trace(const unicode_table *t, const u8 *text, size_t n, int folded, token_scratch *s, u16 *trace,
+                        size_t tokens) {
+    size_t at = after_ellipsis(text, n);
+    return LIKELY(!at) ? tokens : end_trace_at(t, text, at, n, folded, s, trace, tokens);
+}
+
+/* Whether a trace says that its text goes on; if so, its last value is no token. */
+INLINE size_t goes_on(const u16 *trace, size_t n) { return n > 0 && trace[n - 1] == TRACE_GOES_ON; }
 
 #endif

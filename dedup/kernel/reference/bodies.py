@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup.kernel.reference.judge import PRIME, shingles
-from dedup.kernel.reference.tokens import PAD_END, PAD_START
+from dedup.kernel.reference.tokens import PAD_END, PAD_START, tokens_of
 
 REPETITIVE = 0x80000000
 SIGNATURE_BITS = 256
@@ -55,10 +55,10 @@ def pack_bodies(
 ) -> None:
     """What is stored of each judged block, little-endian.
 
-    Its position (u32; the top bit marks few distinct 2-shingles), its fingerprint's low half (u64),
-    the bits set in its signature (u16), the signature, and the trace. The signature is a set of 256
-    bits, one for each plain 2-shingle by its hash: a bit that one text has and another lacks stands
-    for at least one shingle that the other lacks.
+    Its position (u32; the top bit marks few distinct 2-shingles, or a text that goes on), its
+    fingerprint's low half (u64), the bits set in its signature (u16), the signature, and the trace.
+    The signature is a set of 256 bits, one for each plain 2-shingle by its hash: a bit that one
+    text has and another lacks stands for at least one shingle that the other lacks.
 
     Args:
         traces: uint16, traces of blocks.
@@ -78,9 +78,11 @@ def pack_bodies(
             continue
         trace = traces[start:stop].tolist()
         distinct = len(shingles([PAD_START, *trace, PAD_END]))
-        mark = REPETITIVE if distinct - 2 < varied * (len(trace) - 1) else 0
+        tokens = tokens_of(trace)
+        is_marked = tokens != trace or distinct - 2 < varied * (len(trace) - 1)
+        mark = REPETITIVE if is_marked else 0
         signature = 0
-        for left, right in shingles(trace):
+        for left, right in shingles(tokens):
             signature |= 1 << (((left << 16 | right) * PRIME & 0xFFFFFFFF) >> 24)
         lead = struct.pack("<IQH", int(positions[i]) | mark, prints[i], signature.bit_count())
         rest = traces[start:stop].astype("<u2").tobytes()

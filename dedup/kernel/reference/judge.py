@@ -15,6 +15,7 @@ from dedup.kernel.reference.tokens import (
     PAD_START,
     WORD_WEIGHT,
     token_weight,
+    tokens_of,
 )
 
 PRIME = 0x9E3779B1
@@ -81,6 +82,9 @@ def judge(
 
 def judge_pair(rule: Rule, block: Sequence[int], original: Sequence[int]) -> Verdict:
     """The verdict on a trace against an original's trace."""
+    marked, its_marked = len(block), len(original)
+    block, original = tokens_of(block), tokens_of(original)
+    goes_on, its_goes_on = marked > len(block), its_marked > len(original)
     mine, its = shingles([PAD_START, *block, PAD_END]), shingles([PAD_START, *original, PAD_END])
     similarity = len(mine & its) / len(mine | its)
     plain, its_plain = shingles(block), shingles(original)
@@ -89,12 +93,12 @@ def judge_pair(rule: Rule, block: Sequence[int], original: Sequence[int]) -> Ver
     containment = shared / shorter if shorter else similarity
     if similarity >= rule.threshold:
         return Verdict(VerdictKind.NEAR, similarity, containment)
-    if shared >= rule.few_shingles:
-        for kind, text, whole in (
-            (VerdictKind.EXCERPT, block, original),
-            (VerdictKind.EXTENSION, original, block),
+    if shared >= rule.few_shingles - (goes_on or its_goes_on):
+        for kind, text, ends, whole in (
+            (VerdictKind.EXCERPT, block, not goes_on, original),
+            (VerdictKind.EXTENSION, original, not its_goes_on, block),
         ):
-            if label_before(rule, text, whole) is not None:
+            if beginning(rule, text, whole, ends=ends) is not None:
                 return Verdict(kind, similarity, containment)
     enough = shared >= rule.shingles or (
         shared >= rule.few_shingles and similarity >= rule.few_similarity
@@ -105,22 +109,31 @@ def judge_pair(rule: Rule, block: Sequence[int], original: Sequence[int]) -> Ver
     return Verdict(VerdictKind.NEW, 0.0, 0.0)
 
 
-def label_before(rule: Rule, text: Sequence[int], whole: Sequence[int]) -> int | None:
-    """How many tokens stand in a teaser before what the whole begins with; None: it is none.
+def beginning(
+    rule: Rule, text: Sequence[int], whole: Sequence[int], *, ends: bool
+) -> tuple[int, int] | None:
+    """What of a teaser the whole begins with: the first token, and the one after the last.
 
-    The part in common goes to the teaser's end. It takes so many pairs of words, or as much of an
-    unspaced script, and fewer than the whole's share.
+    But for a label before it, that is all of the teaser. It takes so many pairs of words, or as
+    much of an unspaced script, and fewer than the whole's share. Of a text that does not end there
+    (it says that it goes on) a pair less is enough, and its last word may be half of one.
+
+    Returns:
+        A range of places in the text; None: it is no teaser of the whole.
     """
     for label in range(min(LONG_LABEL_TOKENS, len(text) - 2) + 1):
-        common = text[label:]
-        if (
-            (label <= LABEL_TOKENS or 2 * label <= len(common))
-            and len(common) <= len(whole)
-            and common == whole[: len(common)]
-            and len(common) - 1 < rule.ratio * (len(whole) - 1)
-            and sum(map(token_weight, common)) >= WORD_WEIGHT * (rule.few_shingles + 1)
-        ):
-            return label
+        if label > LABEL_TOKENS and 2 * label > len(text) - label:
+            break
+        least = WORD_WEIGHT * (rule.few_shingles + (ends or label > 0))
+        for end in (len(text),) if ends else (len(text), len(text) - 1):
+            common = text[label:end]
+            if (
+                len(common) <= len(whole)
+                and common == whole[: len(common)]
+                and len(common) - 1 < rule.ratio * (len(whole) - 1)
+                and sum(map(token_weight, common)) >= least
+            ):
+                return label, end
     return None
 
 

@@ -15,9 +15,10 @@ from dedup.kernel.reference.tokens import (
     TRACE_UNSPACED,
     WORD_WEIGHT,
     Tables,
-    label_behind,
+    end_trace,
     token_weight,
     tokenise,
+    tokens_of,
 )
 
 POLYNOMIAL = 0xD6E8FEB86659FD93
@@ -85,14 +86,16 @@ def sketch(
         ends: int64[n], offset after it.
         folded: the texts went through the full normaliser, so none is hard.
         tables: INDEX, ENTRIES, EXPANSIONS, PAIRS of `dedup.kernel.unicode`.
-        scheme: int64[7]: weight of a long window, neighbours on either side among which a local
+        scheme: int64[9]: weight of a long window, neighbours on either side among which a local
             minimum is lowest, keys of all local minima, keys of the start (the first long window,
             then local minima), weight of a short window, weight below which a block has short
-            keys, how many.
+            keys, how many; the number of long keys up to which minima among direct neighbours fill
+            up; and the number of keys up to which short ones do.
         fingerprints: uint64[n, 2], gets the low and high half of XXH3-128 of the normalised text.
         trace_spans: int64[n, 2], gets where each trace starts and ends.
-        traces: uint16, gets the traces, without labels behind an ellipsis; room for a value a byte
-            of input, and one a block.
+        traces: uint16, gets the traces, without labels behind an ellipsis, and with a 1 at the end
+            where the text says that it goes on (`end_trace`); room for a value a byte of input,
+            and one a block.
         key_spans: int64[n, 2], gets where each block's keys start and end.
         keys: uint64, gets the keys; room for the scheme's maximum a block.
         hard: uint8[n], gets 1 where only the full normaliser can fold the block (no tokens then).
@@ -108,8 +111,7 @@ def sketch(
         digest = xxhash.xxh3_128_intdigest(b" ".join(token.text for token in tokens))
         fingerprints.reshape(-1, 2)[i] = digest & MASK64, digest >> 64
         trace = [token.trace for token in tokens]
-        label = label_behind(bytes(buffer[start:end]), tables, trace, folded=folded)
-        trace = trace[: len(trace) - label]
+        trace = end_trace(bytes(buffer[start:end]), tables, trace, folded=folded)
         block_keys = keys_of_trace(trace, scheme.tolist())
         traces[trace_at : trace_at + len(trace)] = trace
         keys[key_at : key_at + len(block_keys)] = block_keys
@@ -132,7 +134,7 @@ def trace_keys(
     Args:
         traces: uint16, the traces.
         spans: int64[n, 2], where each trace starts and ends.
-        scheme: int64[7], as for `sketch`.
+        scheme: int64[9], as for `sketch`.
         key_spans: int64[n, 2], gets where each trace's keys start and end.
         keys: uint64, gets the keys; room for the scheme's maximum a trace.
     """
@@ -146,19 +148,25 @@ def trace_keys(
 
 def keys_of_trace(trace: list[int], scheme: list[int]) -> list[int]:
     """The keys of a trace: long windows' (digits masked; ascending, distinct), then short ones'."""
-    long_weight, neighbours, long_keys, head_keys, short_weight, short_below, short_keys = scheme
+    long_weight, neighbours, long_keys, head_keys = scheme[:4]
+    short_weight, short_below, short_keys, least_long, most_short = scheme[4:]
+    trace = [*tokens_of(trace)]
     symbols = [TRACE_DIGITS if TRACE_DIGITS <= v < TRACE_UNSPACED else v for v in trace]
     weights = [token_weight(value) for value in trace]
     windows = window_hashes(symbols, weights, long_weight, 0)
     minima = local_minima(windows, neighbours)
     head = [*windows[:1], *(value for value in minima if value != windows[0])][:head_keys]
-    keys = sorted({*smallest(minima, long_keys), *head})
+    chosen = {*smallest(minima, long_keys), *head}
+    if len(chosen) < least_long and neighbours > 1:
+        others = [value for value in local_minima(windows, 1) if value not in chosen]
+        chosen.update(smallest(others, least_long - len(chosen)))
+    keys = sorted(chosen)
     if trace and sum(weights) < short_below:
         padded = [PAD_START, *trace, PAD_END]
         windows = window_hashes(
             padded, [WORD_WEIGHT, *weights, WORD_WEIGHT], short_weight, SHORT_SALT
         )
-        keys += smallest(windows, short_keys)
+        keys += smallest(windows, min(short_keys, max(0, most_short - len(keys))))
     return keys
 
 

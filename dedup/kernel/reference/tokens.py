@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -29,6 +29,8 @@ Tables: TypeAlias = tuple[
 TRACE_DIGITS = 0x8000
 TRACE_UNSPACED = 0xC000
 PAD_START, PAD_END = 0, 1
+TRACE_GOES_ON = 1
+"""At a trace's end: the text says that it goes on elsewhere."""
 WORD_WEIGHT, UNSPACED_WEIGHT = 8, 5
 TOKEN_KEY_LOW, TOKEN_KEY_HIGH = 0xE7037ED1A0B428DB, 0x8EBC6AF09C88C6E3
 MASK64 = (1 << 64) - 1
@@ -159,25 +161,44 @@ class _Folder:
         self.add_folded(code_point, entry)
 
 
-TAIL_BYTES, MORE_WEIGHT, LEAST_BEFORE = 64, 25, 40
-"""A label behind an ellipsis: where it is looked for, what it weighs at most, the rest at least."""
+TAIL_BYTES, MORE_WEIGHT, LEAST_BEFORE, LEAST_TEXT = 64, 25, 32, 40
+"""A label behind an ellipsis: where it is looked for, what it weighs at most; what stands before
+it, and the whole text, at least."""
 
 
-def label_behind(data: bytes, tables: Tables, trace: list[int], *, folded: bool) -> int:
-    """How many of a text's tokens are a label behind an ellipsis ("... Read more").
+def end_trace(data: bytes, tables: Tables, trace: list[int], *, folded: bool) -> list[int]:
+    """The trace of a text as the text ends.
 
-    Up to three words (or five characters of an unspaced script) behind the last ellipsis, where
-    five words (or eight characters) stand before them.
+    Without a label behind an ellipsis ("... Read more"), which is up to three words (or five
+    characters of an unspaced script) where the text has five words (or eight characters), four of
+    which (or seven) stand before it. And with TRACE_GOES_ON where the last word may be half of one
+    (the ellipsis follows it at once), or where but for that the text is too short to be compared.
     """
-    tail = data[max(0, len(data) - TAIL_BYTES) :]
-    at = max(tail.rfind(mark) for mark in (b"...", "…".encode()))
-    label = tokenise(tail[at + 3 :], tables, folded=folded) if at >= 0 else None
-    if not label or len(label) > len(trace):
-        return 0
-    weights = [token_weight(value) for value in trace]
-    before = len(trace) - len(label)
-    is_label = sum(weights[before:]) <= MORE_WEIGHT and sum(weights[:before]) >= LEAST_BEFORE
-    return len(label) if is_label else 0
+    first = max(0, len(data) - TAIL_BYTES)
+    at = max(data.rfind(mark, first) for mark in (b"...", "…".encode()))
+    label = tokenise(data[at + 3 :], tables, folded=folded) if at >= 0 else None
+    if label is None or len(label) > len(trace):
+        return trace
+    left = trace[: len(trace) - len(label)]
+    before, weight = sum(map(token_weight, left)), sum(map(token_weight, trace[len(left) :]))
+    if weight > MORE_WEIGHT or before < LEAST_BEFORE or before + weight < LEAST_TEXT:
+        return trace
+    is_marked = before < LEAST_TEXT or _is_word_before(data, at, tables)
+    return [*left, TRACE_GOES_ON] if is_marked else left
+
+
+def _is_word_before(data: bytes, end: int, tables: Tables) -> bool:
+    """Whether a word of a spaced script ends there."""
+    at = end - 1
+    while at > 0 and end - at < 4 and data[at] & 0xC0 == 0x80:
+        at -= 1
+    entry = _Folder(tables, folded=True).entry(next(decode_utf8(data[at:end])))
+    return entry >> CLASS_SHIFT & 7 not in (CharClass.SEPARATOR, CharClass.CHARACTER)
+
+
+def tokens_of(trace: Sequence[int]) -> Sequence[int]:
+    """A trace without what says, at its end, that the text goes on."""
+    return trace[:-1] if trace and trace[-1] == TRACE_GOES_ON else trace
 
 
 def tokenise(data: bytes, tables: Tables, *, folded: bool) -> list[Token] | None:
