@@ -4,13 +4,18 @@ Three sites. One of 300 pages that answers at once: the worst case, since the cr
 whatever dedup does comes on top. One of 1,500 that does the same: what is paid once, and not for
 every page, counts less. And 300 pages that take 20 to 50 ms each, as a site on a network may.
 
-Each crawl is a process of its own, in pairs: one without dedup and one with, in turns first. Of
-each, four measures: the crawl's wall time as Scrapy has it, from its opening to its closing, and
-the processor time of the same stretch; and those of the whole process, Python's start and all
-imports included, which is what somebody waits for. It needs a quiet machine: a crawl's time varies
-more than dedup takes. The processor's time is disturbed less by what else runs.
+Each crawl is a process of its own. In a round, everybody crawls the site once, in another order
+each time. Of each crawl, from its opening to its closing: wall time, processor time, and what of
+that went into Python's collection of garbage; and wall and processor time of the whole process,
+Python's start and all imports included, which is what somebody waits for. Where the site answers at
+once, a crawl's wall time is processor time, which is disturbed less by what else runs.
 
-A ratio is taken within a pair. The result is the median over the rounds, with the interval that
+Two crawls without dedup to compare with. The plain one; and one that does for the collection of
+garbage what dedup does (`dedup.contrib.scrapy.heap`), since that makes any crawl faster: the
+difference to this one is what dedup takes. And a pipeline that loads what dedup loads, gathers
+items as it does, and awaits one PING a batch: less than that nobody who asks a server can take.
+
+A ratio is taken within a round. The result is the median over the rounds, with the interval that
 holds the true one with 95 %.
 """
 
@@ -18,6 +23,7 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -30,7 +36,8 @@ from typing import Any, NamedTuple
 
 import common
 
-TESTS = Path(__file__).resolve().parents[1] / "tests"
+HERE = Path(__file__).resolve().parent
+TESTS = HERE.parent / "tests"
 sys.path.insert(0, str(TESTS))  # scripts, not a package
 
 from crawl_site import serve, write_site  # noqa: E402 - found in TESTS
@@ -39,18 +46,23 @@ from servers import find_servers, start_standalone  # noqa: E402
 ADDONS = {"dedup.contrib.scrapy.DedupAddon": 500}
 BASE: dict[str, Any] = {"LOG_LEVEL": "ERROR", "FEEDS": {"items.jsonl": {"format": "jsonlines"}}}
 WITHOUT = "without"
+SET_ASIDE = "without, set aside"
+PING = "a PING a batch"
 
-MEASURES = ("crawl, wall", "crawl, cpu", "process, wall", "process, cpu")
+MEASURES = ("crawl, wall", "crawl, cpu", "crawl, gc", "process, wall", "process, cpu")
 """Seconds, each."""
+WALL, CPU = 0, 1
 
 
-class Contest(NamedTuple):
-    """A site, and what the crawl without dedup is compared with there."""
+class Course(NamedTuple):
+    """A site, and who crawls it with which settings."""
 
     site: str
     start: str
-    contender: str
-    settings: dict[str, Any]
+    pages: int
+    contenders: dict[str, dict[str, Any]]
+    every: int
+    """It is crawled in each so manieth round."""
 
 
 def crawl(start: str, settings: Mapping[str, Any], compiled: str) -> list[float]:
@@ -59,6 +71,7 @@ def crawl(start: str, settings: Mapping[str, Any], compiled: str) -> list[float]
     # to write down what it compiles.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPYCACHEPREFIX"] = compiled
+    environment["PYTHONPATH"] = os.pathsep.join([str(HERE), *sys.path[1:]])
     with tempfile.TemporaryDirectory() as folder:
         job = {"spider": "site", "start": start, "stats": "stats.json", "settings": settings}
         command = [sys.executable, str(TESTS / "crawl_run.py"), json.dumps(job)]
@@ -68,72 +81,108 @@ def crawl(start: str, settings: Mapping[str, Any], compiled: str) -> list[float]
         stats = json.loads(Path(folder, "stats.json").read_text("utf-8"))
     cpu = after.children_user + after.children_system
     cpu -= before.children_user + before.children_system
-    return [stats["elapsed_time_seconds"], stats["cpu_seconds"], wall, cpu]
+    took = stats["took"]
+    return [took["wall"], took["cpu"], took["gc"], wall, cpu]
 
 
-def contests(stack: ExitStack, *, quick: bool) -> Iterator[Contest]:
-    """Everything that is compared, with its servers, which end with the stack."""
-    contenders: dict[str, dict[str, Any]] = {"memory, trim": {"DEDUP_ACTION": "trim"}}
+def courses(stack: ExitStack, *, quick: bool) -> Iterator[Course]:
+    """Every site with its contenders; servers end with the stack."""
+    trim: dict[str, Any] = {"ADDONS": ADDONS, "DEDUP_ACTION": "trim"}
+    contenders = {WITHOUT: {}, SET_ASIDE: _pipeline("SetAside"), "memory, trim": trim}
+    more: dict[str, dict[str, Any]] = {}
     if found := find_servers():
         server = start_standalone(found[0])
         stack.callback(server.stop)
-        contenders["redis, trim"] = {"DEDUP_ACTION": "trim", "DEDUP_INDEX": server.url}
+        contenders["redis, trim"] = trim | {"DEDUP_INDEX": server.url}
+        more[PING] = _pipeline("Ping") | {"DEDUP_INDEX": server.url}
     if not quick:
-        contenders["memory, flag"] = {"DEDUP_ACTION": "flag"}
+        more["memory, flag"] = trim | {"DEDUP_ACTION": "flag"}
     small = write_site()
-    sites = {"300 pages at once": (small, (0.0, 0.0))}
+    sites = [("300 pages at once", small, (0.0, 0.0), contenders | more, 1)]
     if not quick:
-        sites["1,500 pages at once"] = (write_site(sections=150), (0.0, 0.0))
-    sites["300 pages in 20-50 ms"] = (small, (0.02, 0.05))
-    for site, (pages, delays) in sites.items():
-        address = stack.enter_context(serve(pages, delays))
-        for contender, settings in contenders.items():
-            yield Contest(site, f"{address}/section/0", contender, BASE | settings)
+        sites.append(("1,500 pages at once", write_site(sections=150), (0.0, 0.0), contenders, 2))
+    sites.append(("300 pages in 20-50 ms", small, (0.02, 0.05), contenders, 2))
+    for name, site, delays, who, every in sites:
+        start = f"{stack.enter_context(serve(site, delays))}/section/0"
+        yield Course(name, start, len(site.pages), who, every)
+
+
+def _pipeline(name: str) -> dict[str, Any]:
+    """The settings of a crawl with one of `crawl_pipelines.py`."""
+    return {"ITEM_PIPELINES": {f"crawl_pipelines.{name}": 200}}
 
 
 def main() -> None:
     """Crawl in rounds and write the ratios."""
     parser = common.arguments("scrapy_overhead", __doc__)
     options = parser.parse_args()
-    rounds = options.rounds or (2 if options.quick else 15)
+    rounds = options.rounds or (6 if options.quick else 16)
     seconds: dict[str, dict[str, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
-    shares: dict[str, dict[str, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
     with ExitStack() as stack:
         compiled = stack.enter_context(tempfile.TemporaryDirectory())
-        everything = list(contests(stack, quick=options.quick))
-        for at in range(rounds + 1):  # the first is not counted: it fills caches, and compiles
-            for number, contest in enumerate(everything):
-                common.progress(f"round {at} of {rounds}, pair {number + 1} of {len(everything)}")
-                site, start, contender, settings = contest
-                namespace = {"DEDUP_NAMESPACE": f"{contender} {at} {time.time_ns()}"}
-                pair = [(WITHOUT, BASE), (contender, {"ADDONS": ADDONS} | settings | namespace)]
-                if (at + number) % 2:  # who comes second may find a warmer or a busier machine
-                    pair.reverse()
-                took = {who: crawl(start, given, compiled) for who, given in pair}
-                if at:
-                    for who, each in took.items():
-                        seconds[site][who].append(each)
-                    with_it, without = took[contender], took[WITHOUT]
-                    shares[site][contender].append(
-                        [more / less - 1 for more, less in zip(with_it, without, strict=True)]
-                    )
+        everything = list(courses(stack, quick=options.quick))
+        for at in range(-1, rounds):  # the first is not counted: it fills caches, and compiles
+            for course in everything:
+                if at >= 0 and at % course.every:
+                    continue
+                common.progress(f"round {at + 1} of {rounds}: {course.site}")
+                who = list(course.contenders)
+                first = at % len(who)  # who comes later may find a warmer or a busier machine
+                order = [*who[first:], *who[:first]]
+                for contender in reversed(order) if at % 2 else order:
+                    namespace = {"DEDUP_NAMESPACE": f"{contender} {at} {time.time_ns()}"}
+                    settings = BASE | course.contenders[contender] | namespace
+                    took = crawl(course.start, settings, compiled)
+                    if at >= 0:
+                        seconds[course.site][contender].append(took)
     common.progress("")
-    overhead = {
-        site: {who: _by_measure(found) for who, found in by.items()} for site, by in shares.items()
-    }
-    for site, by in overhead.items():
-        rows = [[who, *map(_shown, found.values())] for who, found in by.items()]
-        title = f"{site}: more than without, median (95% interval)"
-        common.print_table(title, ("", *MEASURES), rows)
+    found = {course.site: _compared(course, seconds[course.site]) for course in everything}
     result = {
         "rounds": rounds,
-        "overhead": overhead,
+        **{name: {site: each[name] for site, each in found.items()} for name in _NAMES},
         "seconds": {
-            site: {who: _by_measure(found) for who, found in by.items()}
+            site: {who: _by_measure(took) for who, took in by.items()}
             for site, by in seconds.items()
         },
     }
     common.save({**common.describe(options), **result}, options.json)
+
+
+_NAMES = ("overhead", "overhead_set_aside", "microseconds_a_page")
+
+
+def _compared(course: Course, seconds: Mapping[str, list[list[float]]]) -> dict[str, Any]:
+    """Each contender of a site with those without dedup, printed and as results, by `_NAMES`."""
+    found: dict[str, dict[str, Any]] = {name: {} for name in _NAMES}
+    rows = []
+    for who, took in seconds.items():
+        micro = [each[CPU] * 1e6 / course.pages for each in took]
+        plain = [each[CPU] * 1e6 / course.pages for each in seconds[SET_ASIDE]]
+        more = [mine - theirs for mine, theirs in zip(micro, plain, strict=True)]
+        found["microseconds_a_page"][who] = common.spread(more) | common.interval(more)
+        for name, base in (("overhead", WITHOUT), ("overhead_set_aside", SET_ASIDE)):
+            shares = [
+                [mine / theirs - 1 for mine, theirs in zip(one, other, strict=True)]
+                for one, other in zip(took, seconds[base], strict=True)
+            ]
+            found[name][who] = _by_measure(shares)
+        cells = [] if who == WITHOUT else [*map(_shown, found["overhead"][who].values())]
+        rows.append([who, f"{statistics.median(micro):,.0f}", *(cells or ["-"] * len(MEASURES))])
+    head = ("more than without, median (95%)", "cpu us/page", *MEASURES)
+    common.print_table(course.site, head, rows)
+    rows = [
+        [who, _micro(found["microseconds_a_page"][who])]
+        + [_shown(found["overhead_set_aside"][who][MEASURES[at]]) for at in (WALL, CPU)]
+        for who in seconds
+        if who not in (WITHOUT, SET_ASIDE)
+    ]
+    measures = ("cpu us/page", MEASURES[WALL], MEASURES[CPU])
+    common.print_table("", (f"more than {SET_ASIDE}, median (95%)", *measures), rows)
+    return found
+
+
+def _micro(found: common.Spread) -> str:
+    return f"{found['median']:+,.0f} ({found['low']:+,.0f} to {found['high']:+,.0f})"
 
 
 def _by_measure(found: list[list[float]]) -> dict[str, common.Spread]:

@@ -6,6 +6,7 @@ the items go is one of these (`FEEDS`).
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import time
@@ -16,7 +17,8 @@ from typing import Any
 
 import attrs
 import scrapy
-from scrapy.crawler import CrawlerProcess
+from scrapy import signals
+from scrapy.crawler import Crawler, CrawlerProcess
 from scrapy.http import Response, TextResponse
 
 
@@ -165,6 +167,43 @@ class Asking(Site):
 SPIDERS = {kind.name: kind for kind in (Site, Orderly, WholePages, Kinds, Homeless, Asking)}
 
 
+class Meter:
+    """Seconds from a spider's opening to its closing, those of this process alone.
+
+    Attributes:
+        took: `wall`; `cpu` of all threads; `gc`, what of it went into collecting garbage.
+        is_set_aside: whether the collector is kept away from some objects.
+    """
+
+    def __init__(self, crawler: Crawler) -> None:
+        self.took: dict[str, float] = {}
+        self.is_set_aside = False
+        self._collecting = self._since = 0.0
+        gc.callbacks.append(self._watch)
+        crawler.signals.connect(self._open, signals.spider_opened)
+        crawler.signals.connect(self._close, signals.spider_closed)
+
+    def _watch(self, phase: str, _: dict[str, int]) -> None:
+        if phase == "start":
+            self._since = time.perf_counter()
+        else:
+            self._collecting += time.perf_counter() - self._since
+
+    def _now(self) -> dict[str, float]:
+        return {
+            "wall": time.perf_counter(),
+            "cpu": time.process_time(),
+            "gc": self._collecting,
+        }
+
+    def _open(self) -> None:
+        self.is_set_aside = gc.get_freeze_count() > 0
+        self._began = self._now()
+
+    def _close(self) -> None:
+        self.took = {name: end - self._began[name] for name, end in self._now().items()}
+
+
 def main() -> None:
     """Run the crawl, write its stats, and fail where it did not begin."""
     job = json.loads(sys.argv[1])
@@ -172,12 +211,15 @@ def main() -> None:
     settings |= {"REMOTE_CONTROL_ENABLED": False} | job["settings"]
     process = CrawlerProcess(settings)
     crawler = process.create_crawler(SPIDERS[job["spider"]])
+    meter = Meter(crawler)
     process.crawl(crawler, start_url=job["start"])
-    before = time.process_time()
     process.start()
     assert crawler.stats
-    stats = {k: v for k, v in crawler.stats.get_stats().items() if isinstance(v, int | float | str)}
-    stats["cpu_seconds"] = time.process_time() - before
+    stats: dict[str, Any] = {
+        k: v for k, v in crawler.stats.get_stats().items() if isinstance(v, int | float | str)
+    }
+    stats["took"] = meter.took
+    stats["set_aside"] = {"open": meter.is_set_aside, "closed": gc.get_freeze_count() > 0}
     Path(job["stats"]).write_text(json.dumps(stats), encoding="utf-8")
     sys.exit(process.bootstrap_failed)
 

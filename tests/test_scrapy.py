@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import signal
@@ -26,6 +27,7 @@ pytest.importorskip("scrapy", reason="needs Scrapy: pip install 'dedup[scrapy]'"
 from scrapy.exceptions import NotConfigured
 from scrapy.settings import BaseSettings
 
+from dedup.contrib.scrapy.heap import Heap
 from dedup.contrib.scrapy.settings import DEFAULTS, CrawlSettings, require_enabled
 
 TESTS = Path(__file__).parent
@@ -139,6 +141,7 @@ def test_trim(site: Site, home: str, start: Start) -> None:
     assert site.blocks - repeats == labels_of(site, crawl.items).total()
     assert "errors" not in stats
     assert "unchecked" not in stats
+    assert stats["all"]["set_aside"] == {"open": True, "closed": False}
 
 
 def test_two_spiders_share_an_index(
@@ -444,6 +447,20 @@ def test_the_documentation_has_every_setting() -> None:
     counted = set(re.findall(r'self\._count\(\s*"(\w+)"', pipeline))
     listed = set(re.findall(r"^\| `dedup/(\w+)` \|", text, re.MULTILINE))
     assert listed == counted | {"exact", "near", "excerpt", "extension"}
+
+
+def test_what_a_crawl_begins_with_is_set_aside() -> None:
+    """The collector does not go through it again, until the crawl ends; once, whoever asks."""
+    assert gc.get_freeze_count() == 0
+    mine, other = Heap(), Heap()
+    mine.set_aside()
+    assert gc.get_freeze_count() > 0
+    other.set_aside()
+    other.give_back()
+    assert gc.get_freeze_count() > 0, "whoever came later has nothing to give back"
+    mine.give_back()
+    mine.give_back()
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_crawl_of_text_loads_no_more_than_it_needs() -> None:

@@ -14,6 +14,7 @@ from scrapy.exceptions import DropItem
 from scrapy.utils.asyncio import is_asyncio_available
 
 from dedup.async_detector import AsyncDeduper
+from dedup.contrib.scrapy.heap import Heap
 from dedup.contrib.scrapy.items import REPORT_FIELD, ItemText, flag, is_repeat, text_of, trim
 from dedup.contrib.scrapy.middleware import DedupSpiderMiddleware, Origin, page_named_by
 from dedup.contrib.scrapy.settings import CrawlSettings, require_enabled
@@ -53,6 +54,7 @@ class DedupPipeline:
         self._inc_value = crawler.stats.inc_value if crawler.stats is not None else None
         self._middleware: DedupSpiderMiddleware | None = None
         self._told: set[tuple[type, str]] = set()
+        self._heap = Heap()
         self.deduper = AsyncDeduper(
             settings.index, namespace=settings.namespace, gather=GATHER, **settings.options
         )
@@ -92,6 +94,7 @@ class DedupPipeline:
                 "DEDUP_INDEX is memory://: when this job is resumed, the index is empty, and what "
                 "repeats earlier pages comes out once more. Name an index that outlives the process"
             )
+        self._heap.set_aside()
 
     async def process_item(self, item: Any, spider: Any = None) -> Any:  # noqa: ARG002 - same
         """Judge an item.
@@ -119,6 +122,7 @@ class DedupPipeline:
 
     async def close_spider(self, spider: Any = None) -> None:  # noqa: ARG002 - same
         """Let go of the index; every item that came was judged."""
+        self._heap.give_back()
         await self.deduper.close()
 
     def _text_of(self, item: Any) -> ItemText | None:
