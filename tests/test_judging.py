@@ -59,6 +59,15 @@ WORDS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def workers_are_forks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is no fork would not have what tests patch.
+
+    Other tests may leave a thread (fsspec has one that never ends), which holds no lock.
+    """
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+
+
 def sentence(rng: random.Random, words: int = 12) -> str:
     """A line of words."""
     return " ".join(rng.choice(WORDS) for _ in range(words))

@@ -546,7 +546,12 @@ def test_wishes_for_json_lines(service: InProcess) -> None:
     assert [block["verdict"] for block in page["all_blocks"]] == ["exact", "new"]
     assert page["unique_text"] == B
     assert last["summary"]["exact"] == 1
-    for wrong in ({"lookup": "perhaps"}, {"nonsense": "1"}, {"threshold": "0.5"}):
+    for wrong in (
+        {"lookup": "perhaps"},
+        {"nonsense": "1"},
+        {"threshold": "0.5"},  # not without `lookup`
+        {"lookup": "true", "threshold": "null"},
+    ):
         answer = service.ask("POST", "/v1/check", params=wrong, content=body, headers=NDJSON)
         problem(answer, "invalid")
 

@@ -75,6 +75,11 @@ class Settled:
     fields: npt.NDArray[np.uint64] = field(default_factory=lambda: NO_FIELDS)
     found: Known | None = None
 
+    @property
+    def verdict(self) -> tuple[int, float, float]:
+        """Kind, similarity and containment."""
+        return self.kind, self.similarity, self.containment
+
 
 class Known(NamedTuple):
     """An original as it was when a reply described it."""
@@ -308,8 +313,7 @@ class Batch:
             row = int(rows[at])
             if found.page != self.names[int(self.page_of[row])]:
                 self._elsewhere[row] = ("store", found.id)
-            found = found._replace(seen=seen, pages=pages)
-            self.fill(row, VerdictKind.EXACT, 1.0, 1.0, found)
+            self.fill(row, (VerdictKind.EXACT, 1.0, 1.0), found, (seen, pages))
         return np.flatnonzero(values == 0)
 
     def exact_marks(self, page: int) -> set[tuple[str, int]]:
@@ -318,32 +322,33 @@ class Batch:
         return {mark for row, mark in self._elsewhere.items() if first <= row < last}
 
     def fill(
-        self, row: int, kind: int, similarity: float, containment: float, found: Known
+        self, row: int, verdict: tuple[int, float, float], found: Known, counts: tuple[int, int]
     ) -> None:
-        """Write a verdict that names an original."""
+        """Write a verdict that names an original, which has these repeats and pages."""
         number = self._numbers.setdefault(found.page, len(self._numbers))
-        times = (found.first_seen, found.last_seen)
-        details = (number, found.body.position, *times, found.seen, found.pages)
-        self._found[row] = (kind, similarity, containment, *details)
+        place = (number, found.body.position, found.first_seen, found.last_seen)
+        self._found[row] = verdict + place + counts
         if found.body.text is not None:
             self._texts[row] = found.body.text
 
-    def fill_settled(self, settled: Settled, found: Known) -> None:
-        """Write a decision that names an original."""
-        self.fill(settled.row, settled.kind, settled.similarity, settled.containment, found)
+    def fill_found(self, settled: Settled) -> None:
+        """Write a decision that names an original, if it does."""
+        found = settled.found
+        if found is not None:
+            self.fill(settled.row, settled.verdict, found, (found.seen, found.pages))
 
     def take_settled(self, settled: Settled, entry: int, counts: Iterator[tuple[int, int]]) -> None:
         """Take a decision that was committed: its entry, and, of a repeat, the next counts."""
-        found = settled.found
+        if entry >= REPEAT_ENTRY:
+            found = self.originals[entry - REPEAT_ENTRY]
+            self.fill(settled.row, settled.verdict, found, next(counts))
+            return
         if settled.action == Settled.OWN and settled.original in self.originals:
             self._see_again(settled.original, settled.row)
-        if entry >= REPEAT_ENTRY:
-            seen, pages = next(counts)
-            found = self.originals[entry - REPEAT_ENTRY]._replace(seen=seen, pages=pages)
-        elif found is not None and found.id in self.originals:  # it may have another place now
-            found = self.originals[found.id]._replace(seen=found.seen, pages=found.pages)
-        if found is not None:
-            self.fill_settled(settled, found)
+        told = settled.found
+        if told is not None:
+            found = self.originals.get(told.id, told)  # it may have another place now
+            self.fill(settled.row, settled.verdict, found, (told.seen, told.pages))
 
     def local_original(self, row: int, seen: int) -> Known:
         """A block of this batch as the original that it is about to be."""

@@ -77,8 +77,7 @@ class RedisDecisions(RedisReading):
             for state in states.values():  # a question is not about what was before
                 state.before.clear()
             for settled in decide(batch, pending, states):
-                if settled.found is not None:
-                    batch.fill_settled(settled, settled.found)
+                batch.fill_found(settled)
         return batch.verdicts()
 
     def _check_group(self, batch: Batch, pages: range) -> Steps[int]:

@@ -375,12 +375,14 @@ class Group:
 
     def take(self, outcome: Outcome) -> None:
         """Fill in the verdicts, now that they hold."""
-        batch, counts = self.batch, iter(outcome.counts)
+        batch, counts, now = self.batch, iter(outcome.counts), self.batch.call.now
+        entries = outcome.entries.tolist()
         for settled in self.decisions:
-            entry = int(outcome.entries[self.place_of[settled.row]])
+            entry = entries[self.place_of[settled.row]]
             if entry >= REPEAT_ENTRY:
                 original = batch.originals[entry - REPEAT_ENTRY]
-                batch.originals[original.id] = original._replace(last_seen=batch.call.now)
+                if original.last_seen != now:
+                    batch.originals[original.id] = original._replace(last_seen=now)
             batch.take_settled(settled, entry, counts)
 
 

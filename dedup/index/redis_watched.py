@@ -87,8 +87,7 @@ class Watched:
             return False
         group.decide(look=True)
         for settled in group.decisions:
-            if settled.found is not None:
-                batch.fill_settled(settled, settled.found)
+            batch.fill_found(settled)
         return True
 
     def _decide(self, batch: Batch, first: int) -> Steps[Group | int | None]:

@@ -155,9 +155,13 @@ def from_query(request: Request, shape: type[T]) -> T:
     if len(found) < len(pairs):
         raise Problem("invalid", "the query has a name twice: give each once")
     try:
-        return msgspec.convert(found, shape, strict=False)
+        asked = msgspec.convert(found, shape, strict=False)
     except msgspec.ValidationError as error:
         raise Problem("invalid", f"the query: {error}") from None
+    for name, value in found.items():
+        if getattr(asked, name) is None:  # it reads so, where a value may be left out
+            raise Problem("invalid", f"the query: {name}={value} is no value: leave it out")
+    return asked
 
 
 def fields_of(body: bytes) -> set[str]:
