@@ -23,6 +23,7 @@ from dedup.sketch import Sketches, keys_of_traces
 
 HEAD_BYTES, SIGNATURE_BYTES = 12, 34
 REPETITIVE = 0x80000000
+NO_TRACE = np.zeros(0, np.uint16)
 VARIED = 0.85
 """The less may repeat in a text that is not marked, the more candidates its signature refutes."""
 
@@ -111,7 +112,7 @@ class Bodies:
     def read(self, body: bytes) -> Body:
         """A body, taken apart."""
         position, fingerprint = struct.unpack_from("<IQ", body)
-        trace, fields, text = np.zeros(0, np.uint16), None, None
+        trace, fields, text = NO_TRACE, None, None
         if self._keep == "keys":
             packed = np.frombuffer(body, dtype=np.uint8, offset=HEAD_BYTES)
             wide = np.zeros((len(packed) // FIELD_BYTES, 8), dtype=np.uint8)

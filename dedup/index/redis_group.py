@@ -6,7 +6,7 @@ Arrays and bytes; neither commands nor replies. `redis_watched.py` asks and send
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -177,19 +177,16 @@ class Group:
         self._offsets = dict(zip(chunks, bounds.tolist(), strict=False))
         return True
 
-    def known(self, number: int) -> Known:
-        """A candidate, taken apart."""
-        chunk = layout.read_chunk(self._chunks[number // CHUNK_ROOM])
-        start, stop = self._span(number)
-        seen, pages, last = self._counts.get(number, NEVER)
-        times = (chunk.first_seen, max(chunk.last_seen, last))
-        body = self.batch.bodies.read(self._bodies[start:stop])
-        return Known(number, *times, seen, pages, chunk.page, body)
-
-    def _span(self, number: int) -> tuple[int, int]:
-        """Where a candidate's body is."""
-        start, stop = self._spans[bisect_left(self.candidates, number)].tolist()
-        return start, stop
+    def _known(self, numbers: Iterable[int]) -> dict[int, Known]:
+        """Candidates, taken apart."""
+        spans, found = self._spans.tolist(), dict[int, Known]()
+        for number in numbers:
+            page, first, last_met = layout.read_lead(self._chunks[number // CHUNK_ROOM])
+            seen, pages, last = self._counts.get(number, NEVER)
+            start, stop = spans[bisect_left(self.candidates, number)]
+            body = self.batch.bodies.read(self._bodies[start:stop])
+            found[number] = Known(number, first, max(last_met, last), seen, pages, page, body)
+        return found
 
     # ---- verdicts --------------------------------------------------------------------------------
 
@@ -202,10 +199,12 @@ class Group:
         batch = self.batch
         is_open, exact = self._screen()
         pending = []
-        for at in np.flatnonzero(is_open).tolist():
-            row = int(self.rows[at])
-            block = Pending(row, int(batch.page_of[row]), [], int(exact[at]) or None)
-            if block.exact is None:
+        places = np.flatnonzero(is_open)
+        rows = self.rows[places]
+        columns = (places, rows, batch.page_of[rows], exact[places])
+        for at, row, page, equal in zip(*(column.tolist() for column in columns), strict=True):
+            block = Pending(row, page, [], equal or None)
+            if not equal:
                 postings = range(self.firsts[at], self.firsts[at + 1])
                 block.candidates = [self.ids[i, : self.counts[i]].tolist() for i in postings]
             pending.append(block)
@@ -220,7 +219,7 @@ class Group:
         # Once each: what every page has is a candidate of many blocks.
         numbers = {number for block in pending for some in block.candidates for number in some}
         numbers |= {block.exact for block in pending if block.exact is not None}
-        batch.originals |= {number: self.known(number) for number in numbers}
+        batch.originals |= self._known(numbers)
         self.decisions = decide(batch, pending, self._states)
         lose = (page for page, each in self._states.items() if each.owned_before - each.claimed)
         return min(lose, default=None)
@@ -335,7 +334,8 @@ class Group:
             if settled.action == Settled.OWN:
                 number = settled.original // CHUNK_ROOM
                 chunk = chunks.setdefault(number, bytearray(self._chunks[number]))
-                start = self._span(settled.original)[0] - self._offsets[number]
+                place = bisect_left(self.candidates, settled.original)
+                start = int(self._spans[place, 0]) - self._offsets[number]
                 layout.see_again(chunk, self.batch.call.now, start, self.batch.body(settled.row))
         return {
             number: bytes(chunk)

@@ -281,11 +281,17 @@ class Chunk(NamedTuple):
     records: bytes
 
 
+def read_lead(blob: bytes) -> tuple[str, int, int]:
+    """Of a chunk of records, whose they are, and when they were first and last seen."""
+    length, first, last = _CHUNK.unpack_from(blob)
+    page = blob[_CHUNK.size : _CHUNK.size + length].decode("utf-8", "surrogatepass")
+    return page, first, last
+
+
 def read_chunk(blob: bytes) -> Chunk:
     """A chunk of records."""
-    length, first, last = _CHUNK.unpack_from(blob)
-    at = _CHUNK.size + length
-    return Chunk(blob[_CHUNK.size : at].decode("utf-8", "surrogatepass"), first, last, blob[at:])
+    (length, _, _) = _CHUNK.unpack_from(blob)
+    return Chunk(*read_lead(blob), blob[_CHUNK.size + length :])
 
 
 def see_again(chunk: bytearray, now: int, start: int, body: bytes) -> None:
