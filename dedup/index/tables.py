@@ -24,9 +24,11 @@ NOBODY = 0xFFFFFFFF
 MAX_UNITS = 0x80000000
 """Ids are units, and one bit of an entry is taken: 16 GiB of originals."""
 
-FULLEST, GROWTH = 0.8, 1.2
+FULLEST, GROWTH = 0.8, 1.12
 """The posting table grows when more than this share is taken, to this much more: linear probing is
-still short at 0.8, and a step of a fifth leaves it two thirds to four fifths full."""
+still short at 0.8, and a step of an eighth leaves it at least seven tenths full."""
+SPARE = 40
+"""The arena has room for this part of it more than it needs."""
 FIRST_SLOTS, FIRST_UNITS = 1 << 10, 1 << 13
 
 
@@ -80,7 +82,7 @@ class Tables:
             )
         if needed > len(self.arena):
             # In place where the allocator can; a small step, since growing costs little.
-            room = min(MAX_UNITS, needed + needed // 16 + FIRST_UNITS)
+            room = min(MAX_UNITS, needed + needed // SPARE + FIRST_UNITS)
             self.arena.resize(room, refcheck=False)
         postings = int(self.state[POSTINGS]) + keys
         if postings > FULLEST * len(self.tags):
