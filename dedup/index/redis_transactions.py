@@ -101,14 +101,12 @@ class Transactions:
             if not head or not group or not now.has_buckets_of(head):
                 continue
             answers = replies[len(self._begin) :]
-            if group.old:  # where originals expire, a page that is known goes by the scripts alone
+            if group.old and not _is_fresh(group, now, answers):
                 known = _are_known(answers)
                 if any(known) and not known[0]:
                     pages = pages[: known.index(True)]
                     continue
-                is_ending = batch.call.now >= now.began + batch.call.expire
-                if known[0] or is_ending or group.is_old(answers[3][1:]):
-                    return max(1, [*known, False].index(False))
+                return max(1, [*known, False].index(False))
             group.head, group.held.table = now, now.buckets
             _take(group, answers)
             questions = self._ask_candidates(group)
@@ -163,7 +161,7 @@ class Transactions:
             commands = outcome.commands(self._names)
             # What was asked before them is answered before them.
             replies = yield Talk([*commands, *self._watch], reads=len(behind.questions))
-            is_read = not has_failed(replies)
+            is_read = not has_failed(replies) and _is_fresh(behind.group, outcome.head, replies)
             questions = self._look_into(behind.group, outcome, replies) if is_read else []
             further = self._behind(behind.group) if is_read else None
             replies = replies and (yield Talk(questions))
@@ -186,7 +184,7 @@ class Transactions:
         """The pages behind some others, if they can be read before these are written."""
         batch = group.batch
         pages = self.next_pages(batch, group.pages.stop)
-        if not pages or batch.call.expire:
+        if not pages:
             return None
         names = [batch.names[some.start : some.stop] for some in (group.pages, pages)]
         if not set(names[0]).isdisjoint(names[1]):
@@ -245,6 +243,18 @@ class Behind(NamedTuple):
 def has_failed(replies: Sequence[Any] | None) -> bool:
     """Whether there is no connection any more, or a command failed."""
     return replies is None or any(isinstance(reply, Exception) for reply in replies)
+
+
+def _is_fresh(group: Group, head: Head, answers: Sequence[Any]) -> bool:
+    """Where originals expire: the generation before has nothing of pages, and this one goes on.
+
+    What is not fresh goes by the scripts.
+    """
+    if group.old is None:
+        return True
+    call = group.batch.call
+    is_ending = call.now >= head.began + call.expire
+    return not (any(_are_known(answers)) or is_ending or group.is_old(answers[3][1:]))
 
 
 def _take(group: Group, answers: Sequence[Any]) -> None:
