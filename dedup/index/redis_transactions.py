@@ -165,7 +165,7 @@ class Transactions:
             questions = self._look_into(behind.group, outcome, replies) if is_read else []
             further = self._behind(behind.group) if is_read else None
             replies = replies and (yield Talk(questions))
-            done = yield from self._end(group, outcome, replies and replies[: len(commands)])
+            done = yield from self._end(group, outcome, replies, len(commands))
             if not is_read or done.end == group.pages.start or replies is None:
                 return done
             # Not together with the last questions: a server answers what comes together together.
@@ -178,7 +178,7 @@ class Transactions:
         outcome = group.settle(os.urandom(8))
         commands = outcome.commands(self._names)
         replies = yield Talk([*commands, command("DEL", turn)] if turn else commands)
-        return (yield from self._end(group, outcome, replies and replies[: len(commands)]))
+        return (yield from self._end(group, outcome, replies, len(commands)))
 
     def _behind(self, group: Group) -> Behind | None:
         """The pages behind some others, if they can be read before these are written."""
@@ -215,11 +215,17 @@ class Transactions:
             group.batch.left_to_scripts.add(loser)
         return loser is None
 
-    def _end(self, group: Group, outcome: Outcome, replies: Sequence[Any] | None) -> Steps[Done]:
-        """What became of a transaction; its verdicts hold, if it was carried out."""
+    def _end(
+        self, group: Group, outcome: Outcome, replies: Sequence[Any] | None, commands: int
+    ) -> Steps[Done]:
+        """What became of a transaction of so many commands, the first that were replied to.
+
+        Its verdicts hold, if it was carried out.
+        """
         if replies is not None:
-            is_refused = has_failed(replies) or has_failed(replies[-1] or ())
-            is_done = not is_refused and replies[-1] is not None
+            given = replies[:commands]
+            is_refused = has_failed(given) or has_failed(given[-1] or ())
+            is_done = not is_refused and given[-1] is not None
         else:  # the reply was lost: each page's value would tell
             name = layout.encode_name(group.batch.names[group.pages.start])
             pages = self._names.of(f"pages{group.head.parity}")

@@ -51,10 +51,11 @@ class Watched:
             return first
         tried = self._transactions
         for _ in range(MOST_TRIES):
-            if not tried.next_pages(batch, first):
+            pages = tried.next_pages(batch, first)
+            if not pages:
                 return first
             turn = self._turn if self._crowded and (yield from self._take_turn()) else None
-            group = yield from self._decide(batch, first)
+            group = yield from self._decide(batch, pages)
             if turn and not isinstance(group, Group):
                 yield Talk([command("DEL", turn)])
             if group is None:
@@ -90,15 +91,16 @@ class Watched:
             batch.fill_found(settled)
         return True
 
-    def _decide(self, batch: Batch, first: int) -> Steps[Group | int | None]:
-        """Read what the verdicts on the next pages depend on, and decide.
+    def _decide(self, batch: Batch, pages: range) -> Steps[Group | int | None]:
+        """Read what the verdicts on pages depend on, and decide; on fewer, where one is left out.
 
         A number: so many groups of pages are for the scripts. None: it cannot be done, or not now.
         """
-        while pages := self._transactions.next_pages(batch, first):
+        while pages:
             group = yield from self._transactions.read(batch, pages)
             if not isinstance(group, Group) or self._transactions.decide(group):
                 return group
+            pages = self._transactions.next_pages(batch, pages.start)
         return 1
 
     def _take_turn(self) -> Steps[bool]:

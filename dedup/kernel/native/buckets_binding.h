@@ -24,13 +24,18 @@ static int check_buckets(const i64 *bounds, Py_ssize_t bounds_n, Py_ssize_t byte
     return 1;
 }
 
+/* A table for so many places, without any (-1), at most half full; NULL: there is no memory. */
+static i64 *empty_table(size_t places, size_t *slots) {
+    for (*slots = 16; *slots < 2 * places;) *slots *= 2;
+    i64 *table = malloc(*slots * sizeof(i64));
+    return table ? memset(table, 0xFF, *slots * sizeof(i64)) : NULL;
+}
+
 /* Of each key the place of the last equal one before it, or -1. Keys are hashes, so they need no other. */
 static int link_equal(const u64 *keys, Py_ssize_t n, i64 *earlier) {
-    size_t slots = 16;
-    while (slots < 2 * (size_t)n) slots *= 2;
-    i64 *last = malloc(slots * sizeof(i64));
+    size_t slots;
+    i64 *last = empty_table((size_t)n, &slots);
     if (!last) return 0;
-    memset(last, 0xFF, slots * sizeof(i64));
     for (Py_ssize_t i = 0; i < n; i++) {
         u64 key = keys[i] & KEY_MASK;
         size_t slot = (size_t)(key ^ key >> 20) & (slots - 1);
@@ -61,16 +66,14 @@ static PyObject *kernel_locate_postings(PyObject *Py_UNUSED(self), PyObject *arg
     REQUIRE(bits >= 0 && bits < 32 && cursor >= 0 && cursor <= (i64)1 << bits, "a table");
     REQUIRE(splits >= 0 && splits <= ((i64)1 << bits) - cursor, "splits");
     REQUIRE(places_n == keys_n && numbers_n >= keys_n + splits, "an array of one row a posting");
-    size_t slots = 16;
-    while (slots < 2 * (size_t)(keys_n + splits)) slots *= 2;
-    i64 *table = malloc(slots * sizeof(i64));
+    size_t slots;
+    i64 *table = empty_table((size_t)(keys_n + splits), &slots);
     if (!table) {
         release(&held);
         return PyErr_NoMemory();
     }
     Py_ssize_t found = 0;
     Py_BEGIN_ALLOW_THREADS;
-    memset(table, 0xFF, slots * sizeof(i64));
     const u64 low = ((u64)1 << bits) - 1, wide = ((u64)4 << bits) - 1;
     for (Py_ssize_t i = -splits; i < keys_n; i++) {
         u64 number = i < 0 ? (u64)(cursor + splits + i) : keys[i] & low & 0xFFFFFFFF;
@@ -251,12 +254,18 @@ static const u8 *read_word(const u8 *at, const u8 *end, const u8 **word, u64 *si
     return *word + *size + 2;
 }
 
+typedef struct {
+    const u8 *value;
+    size_t size;
+} bucket_value;
+
 static PyObject *kernel_renew_buckets(PyObject *Py_UNUSED(self), PyObject *args) {
     PyObject *o[7];
     Py_ssize_t first, splits;
     buffers held = {.count = 0};
     if (!PyArg_ParseTuple(args, "OOOOOnnOO", o, o + 1, o + 2, o + 3, o + 4, &first, &splits, o + 5, o + 6)) return NULL;
     i64 *table = NULL;
+    bucket_value *found = NULL;
     TAKE(numbers, o[0], i64, 0);
     TAKE(buckets, o[1], u8, 0);
     TAKE(bounds, o[2], i64, 0);
@@ -267,49 +276,41 @@ static PyObject *kernel_renew_buckets(PyObject *Py_UNUSED(self), PyObject *args)
     if (!check_bounds(bounds, bounds_n, buckets_n, "bounds")) goto fail;
     REQUIRE(numbers_n == bounds_n - 1, "numbers");
     REQUIRE(out_bounds_n == wanted_n + 1 && out_n >= buckets_n + written_n, "out");
-    size_t slots = 16;
-    while (slots < 2 * (size_t)wanted_n) slots *= 2;
-    /* The table, then of each wanted bucket where its value is, and how long that is. */
-    table = malloc(slots * sizeof(i64) + (size_t)wanted_n * (sizeof(u8 *) + sizeof(i64)));
-    if (!table) {
-        release(&held);
-        return PyErr_NoMemory();
+    size_t slots;
+    table = empty_table((size_t)wanted_n, &slots);
+    found = calloc((size_t)wanted_n + 1, sizeof(bucket_value));
+    if (!table || !found) {
+        PyErr_NoMemory();
+        goto fail;
     }
-    const u8 **values = (const u8 **)(table + slots), *at = written, *end = written + written_n;
-    i64 *sizes = (i64 *)(values + wanted_n);
-    memset(table, 0xFF, slots * sizeof(i64));
-    for (Py_ssize_t i = 0; i < wanted_n; i++) {
-        table[slot_of(table, wanted, slots, wanted[i])] = i;
-        sizes[i] = 0;
-    }
+    for (Py_ssize_t i = 0; i < wanted_n; i++) table[slot_of(table, wanted, slots, wanted[i])] = i;
     for (Py_ssize_t b = 0; b < numbers_n; b++) {
         i64 place = table[slot_of(table, wanted, slots, numbers[b])];
         if (place < 0 || (numbers[b] >= first && numbers[b] < first + splits)) continue;
-        values[place] = buckets + bounds[b];
-        sizes[place] = bounds[b + 1] - bounds[b];
+        found[place] = (bucket_value){buckets + bounds[b], (size_t)(bounds[b + 1] - bounds[b])};
     }
-    while (at < end) {
-        const u8 *number, *value;
-        u64 digits, size;
-        if ((at = read_word(at, end, &number, &digits))) at = read_word(at, end, &value, &size);
+    for (const u8 *at = written, *end = written + written_n; at < end;) {
+        const u8 *digits, *value;
+        u64 count, size;
+        if ((at = read_word(at, end, &digits, &count))) at = read_word(at, end, &value, &size);
         REQUIRE(at, "a word");
-        i64 is = 0;
-        for (u64 i = 0; i < digits && i < 18; i++) is = 10 * is + (number[i] - '0');
-        i64 place = table[slot_of(table, wanted, slots, is)];
-        if (place < 0) continue;
-        values[place] = value;
-        sizes[place] = (i64)size;
+        i64 number = 0;
+        for (u64 i = 0; i < count && i < 18; i++) number = 10 * number + (digits[i] - '0');
+        i64 place = table[slot_of(table, wanted, slots, number)];
+        if (place >= 0) found[place] = (bucket_value){value, size};
     }
     out_bounds[0] = 0;
     for (Py_ssize_t i = 0; i < wanted_n; i++) {
-        if (sizes[i]) memcpy(out + out_bounds[i], values[i], (size_t)sizes[i]);
-        out_bounds[i + 1] = out_bounds[i] + sizes[i];
+        if (found[i].size) memcpy(out + out_bounds[i], found[i].value, found[i].size);
+        out_bounds[i + 1] = out_bounds[i] + (i64)found[i].size;
     }
     free(table);
+    free(found);
     release(&held);
     Py_RETURN_NONE;
 fail:
     free(table);
+    free(found);
     release(&held);
     return NULL;
 }
