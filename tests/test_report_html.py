@@ -324,6 +324,23 @@ def test_marks_are_those_of_the_aligner(browser: Browser) -> None:
     page.close()
 
 
+def test_what_is_typed_ahead_is_searched(watched: Reports, report: bytes) -> None:
+    """Keys that follow "/" at once, before the list is there, are the first of the search."""
+    page = watched.open(report)
+    page.evaluate(
+        """for (const key of ["/", "n", "g", "Backspace", "o", "r"])
+            document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));"""
+    )
+    expect(page.locator("#search:visible")).to_be_focused()
+    page.keyboard.type("th quay")
+    expect(page.locator("#search")).to_have_value("north quay")
+    expect(page.locator(".count:visible")).to_have_text("2 of 5 groups")
+    page.go_back()
+    expect(page.locator("h1:visible")).to_contain_text("blocks are repeats")
+    page.keyboard.press("p")
+    expect(page.locator("#pages-view")).to_be_visible()
+
+
 def test_large_report_opens_fast(watched: Reports) -> None:
     """50,000 groups are shown in less than 2 seconds, and searched; their file stays small."""
     content = written(large(groups=50_000, repeats=50_000))

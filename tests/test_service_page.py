@@ -592,6 +592,10 @@ def test_keyboard(visits: Visits) -> None:
     page.keyboard.press("Escape")
     page.keyboard.press("i")
     expect(page.locator("#stats .totals")).to_be_visible()
+    page.keyboard.press("/")
+    expect(page.locator("#content")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.keyboard.press("i")
     page.keyboard.press("c")
     expect(page.locator("#verdict")).to_be_visible()
 

@@ -21,7 +21,8 @@ from dedup.reports.wording import details, headline
 
 SCRIPTS = (
     *SHARED,
-    *("data.js", "overview.js", "groups.js", "group.js", "pages.js", "page.js", "app.js"),
+    *("data.js", "ahead.js", "overview.js", "groups.js", "group.js", "pages.js", "page.js"),
+    "app.js",
 )
 """The script, in the order of its parts."""
 

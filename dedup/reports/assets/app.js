@@ -8,6 +8,9 @@ const VIEWS = {
 };
 const TITLE = document.title;
 
+const opened = unpack("core").then((value) => {
+  core = value;
+});
 let turn = 0;
 
 async function show() {
@@ -19,9 +22,11 @@ async function show() {
   const root = $(`${id}-view`);
   const entering = root.hidden;
   try {
+    await opened;
     await draw(root, rest, new URLSearchParams(words || ""), () => mine !== turn);
   } catch (error) {
     failed(error);
+    handOver(null);
     return;
   }
   if (mine !== turn) return;
@@ -36,6 +41,7 @@ async function show() {
   if (entering && id !== "page") window.scrollTo(0, 0);
   if (id === "page") $("page-view").querySelector(".here")?.scrollIntoView({ block: "center" });
   if (id === "groups" && rest.length) root.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+  handOver(root.querySelector("#search"));
   document.body.dataset.ready = String(mine);
 }
 
@@ -88,8 +94,9 @@ const ACTIONS = {
     const search = document.querySelector("main > section:not([hidden]) #search");
     if (search) search.select();
     else {
-      location.hash = "#/groups";
-      wantsSearch = true;
+      typeAhead();
+      history.pushState(null, "", "#/groups");
+      show();
     }
   },
   j: () => step(1),
@@ -102,20 +109,11 @@ const ACTIONS = {
   "?": () => $("help").showModal(),
   Escape: goBack,
 };
-let wantsSearch = false;
 
 listenForKeys(ACTIONS);
 
-window.addEventListener("hashchange", async () => {
-  if (location.hash && !location.hash.startsWith("#/")) return;
-  await show();
-  if (wantsSearch) {
-    wantsSearch = false;
-    document.querySelector("main > section:not([hidden]) #search")?.focus();
-  }
+window.addEventListener("hashchange", () => {
+  if (!location.hash || location.hash.startsWith("#/")) show();
 });
 
-unpack("core").then((value) => {
-  core = value;
-  return show();
-}, failed);
+show();

@@ -32,6 +32,7 @@ function show() {
 listenForKeys({
   "/": () => {
     location.hash = "#/";
+    show();
     if (files.length) $("choose").focus();
     else $("content").focus();
   },
