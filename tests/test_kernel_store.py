@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_kernel import native, needs_native, same
 
-from dedup.index.redis_layout import pack_chunk
+from dedup.index.redis_layout import body_in, read_chunk
 from dedup.kernel import reference
 from dedup.kernel.kinds import VerdictKind
 from dedup.kernel.reference.judge import Rule, judge_pair
@@ -79,6 +79,108 @@ def test_postings_are_listed_through_both(keys: list[list[int]], judged: list[bo
     for at in range(n):
         expected = [2 * at, *keys[at]] if judged[at] else []
         assert fields[bounds[at] : bounds[at + 1]].tolist() == expected
+
+
+def pack_chunk(page: bytes, now: int, bodies: list[bytes]) -> bytes:
+    """A chunk of records, as docs/redis.md describes it."""
+    starts = [sum(map(len, bodies[:at])) for at in range(len(bodies))]
+    lead = struct.pack("<HII", len(page), now, now) + page
+    return lead + struct.pack(f"<B{len(bodies)}I", len(bodies), *starts) + b"".join(bodies)
+
+
+@given(data=st.data())
+@needs_native
+def test_records_through_both(data: st.DataObject) -> None:
+    """New originals stand in chunks of one page each, four at most, under ids that ascend."""
+    names = data.draw(st.lists(st.text(max_size=3), min_size=1, max_size=4))
+    bodies = data.draw(st.lists(st.binary(max_size=9), min_size=1, max_size=12))
+    page = st.integers(0, len(names) - 1)
+    page_of = sorted(data.draw(st.lists(page, min_size=len(bodies), max_size=len(bodies))))
+    rows = np.flatnonzero(data.draw(st.lists(st.booleans(), min_size=12, max_size=12)))
+    rows = rows[rows < len(bodies)]
+    pages, free = np.array(page_of)[rows], data.draw(st.integers(1, 1000))
+    encoded = [name.encode("utf-8", "surrogatepass") for name in names]
+    bounds, name_bounds = (
+        np.cumsum([0, *map(len, some)], dtype=np.int64) for some in (bodies, encoded)
+    )
+    results: list[list[Any]] = []
+    for module in (native, reference):
+        room = sum(len(bodies[row]) + len(encoded[page_of[row]]) + 105 for row in rows)
+        out, ids = np.zeros(room, np.uint8), np.zeros(len(rows), np.uint32)
+        size, count = module.pack_records(  # type: ignore[union-attr]
+            *(b"".join(bodies), bounds, rows, pages, b"".join(encoded), name_bounds),
+            *(7, 4, free, out, ids),
+        )
+        results.append([out[:size], ids, count])
+    assert same(*results)
+    words, ids, count = results[0]
+    parts = split_words(words.tobytes())
+    chunks = {int(at): read_chunk(blob) for at, blob in zip(parts[::2], parts[1::2], strict=True)}
+    assert sorted(chunks) == list(range(free, free + count))
+    assert len(set(ids.tolist())) == len(rows)
+    for row, original in zip(rows.tolist(), ids.tolist(), strict=True):
+        chunk = chunks[original // 4]
+        assert (chunk.page, chunk.first_seen, chunk.last_seen) == (names[page_of[row]], 7, 7)
+        assert body_in(chunks, original) == bodies[row]
+    if len(rows):
+        alone = [row for row in rows.tolist() if page_of[row] == pages[0]][:4]
+        assert parts[1] == pack_chunk(encoded[pages[0]], 7, [bodies[row] for row in alone])
+
+
+@needs_native
+def test_wrong_records_are_refused() -> None:
+    """Rows and pages that are not there or not in order, and too little room, are a ValueError."""
+    bounds, rows, pages = np.array([0, 1, 2]), np.array([0, 1]), np.array([0, 0])
+    ends, out, ids = np.array([0, 1]), np.zeros(2 + 2 * 106, np.uint8), np.zeros(2, np.uint32)
+    right = [b"ab", bounds, rows, pages, b"n", ends, 7, 4, 1, out, ids]
+    pack = native.pack_records  # type: ignore[union-attr]
+    pack(*right)
+    for at, wrong in (
+        (0, b"a"),
+        (2, rows + 1),
+        (2, rows - 1),
+        (2, rows[:1]),
+        (3, pages + 1),
+        (3, np.array([0, -1])),
+        (4, b""),
+        (6, -1),
+        (7, 0),
+        (7, 256),
+        (8, -1),
+        (8, 1 << 30),
+        (9, out[:107]),
+        (10, ids[:1]),
+    ):
+        with pytest.raises(ValueError, match="fit"):
+            pack(*right[:at], wrong, *right[at + 1 :])
+
+
+@given(values=st.lists(st.none() | st.binary(max_size=5), max_size=6))
+@needs_native
+def test_values_are_joined_by_both(values: list[bytes | None]) -> None:
+    """Values lie back to back; what is not there is empty."""
+    results = []
+    for module in (native, reference):
+        bounds = np.ones(len(values) + 1, np.int64)
+        results.append([module.join_values(values, bounds), bounds])  # type: ignore[union-attr]
+    assert results[0][0] == results[1][0]
+    assert same(results[0][1:], results[1][1:])
+    data, bounds = results[0]
+    assert [data[start:stop] for start, stop in pairwise(bounds)] == [
+        each or b"" for each in values
+    ]
+
+
+@needs_native
+def test_what_is_no_value_is_refused() -> None:
+    """Bounds of another length are a ValueError; what is no list of bytes is no crash."""
+    join = native.join_values  # type: ignore[union-attr]
+    with pytest.raises(ValueError, match="fit"):
+        join([b"a"], np.zeros(1, np.int64))
+    with pytest.raises(TypeError):
+        join(["a"], np.zeros(2, np.int64))
+    with pytest.raises(TypeError, match="list"):
+        join((b"a",), np.zeros(2, np.int64))
 
 
 @given(data=st.data())
@@ -264,8 +366,8 @@ def pack_bucket(postings: list[tuple[int, int]]) -> bytes:
     return b"".join(packed)
 
 
-def read_pairs(words: bytes) -> dict[int, list[tuple[int, int]]]:
-    """Buckets by their numbers, from the words of a command."""
+def split_words(words: bytes) -> list[bytes]:
+    """The words of a command."""
     parts: list[bytes] = []
     at = 0
     while at < len(words):
@@ -273,6 +375,12 @@ def read_pairs(words: bytes) -> dict[int, list[tuple[int, int]]]:
         size = int(words[at + 1 : end])
         parts.append(words[end + 2 : end + 2 + size])
         at = end + 4 + size
+    return parts
+
+
+def read_pairs(words: bytes) -> dict[int, list[tuple[int, int]]]:
+    """Buckets by their numbers, from the words of a command."""
+    parts = split_words(words)
     return {
         int(number): [
             (

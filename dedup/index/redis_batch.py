@@ -17,14 +17,24 @@ import numpy.typing as npt
 
 from dedup import kernel
 from dedup.index import redis_layout as layout
-from dedup.index.redis_bodies import Bodies, Body
-from dedup.index.redis_layout import REPEAT_ENTRY, Call, Entries, PageChange, PageMode
+from dedup.index.redis_bodies import Bodies, Body, PackedBodies
+from dedup.index.redis_layout import (
+    CHUNK_ROOM,
+    REPEAT_ENTRY,
+    Call,
+    Entries,
+    PageChange,
+    PageMode,
+)
+from dedup.index.redis_wire import WORD_ROOM, Words, join_values
 from dedup.kernel.kinds import VerdictKind
 from dedup.settings import Settings
 from dedup.sketch import Sketches
 from dedup.verdict import Verdicts, rule_of
 
 NO_FIELDS = np.zeros(0, dtype=np.uint64)
+RECORD_ROOM = 2 * WORD_ROOM + 15
+"""Bytes that a record needs beside its body and its page's id, at most."""
 
 
 @dataclass(slots=True)
@@ -164,6 +174,8 @@ class Batch:
     ) -> None:
         n = len(sketches)
         self.names = list(pages)
+        self.encoded = [layout.encode_name(page) for page in pages]
+        self._packed_names = join_values([*self.encoded])
         self.rule = rule_of(settings)
         self.bodies = bodies
         self.call = self.call_now(now, settings, bodies)
@@ -178,7 +190,7 @@ class Batch:
         # How many judged blocks stand before each row: their differences are entries' places.
         self._before = np.concatenate(([0], np.cumsum(self._judged)))
         self._list_postings()
-        self._bodies: list[bytes] = []
+        self._bodies: PackedBodies | None = None
         self.candidates = np.zeros(n, dtype=np.uint16)
         self._found: dict[int, tuple[float | int, ...]] = {}
         self._numbers: dict[str, int] = {}
@@ -209,14 +221,43 @@ class Batch:
             self._field_bounds,
         )
 
-    def pack_bodies(self) -> list[bytes]:
+    def pack_bodies(self) -> PackedBodies:
         """What is stored of each block; it can be made while a server works."""
-        if not self._bodies:
+        if self._bodies is None:
             positions = np.arange(len(self.sketches)) - np.array(self._bounds)[self.page_of]
             self._bodies = self.bodies.pack(
                 self.sketches, self._judged, positions, self._fields, self._field_bounds
             )
         return self._bodies
+
+    def pack_records(
+        self, rows: npt.NDArray[np.int64], free: int
+    ) -> tuple[npt.NDArray[np.uint32], Words]:
+        """Ids of blocks that are new originals, and the chunks of their records to be written.
+
+        Args:
+            rows: the blocks, ascending.
+            free: the next free chunk.
+        """
+        bodies, pages = self.pack_bodies(), self.page_of[rows]
+        names, name_bounds = self._packed_names
+        sizes = np.diff(bodies.bounds)[rows] + np.diff(name_bounds)[pages]
+        out = np.empty(int(sizes.sum()) + RECORD_ROOM * len(rows), dtype=np.uint8)
+        ids = np.empty(len(rows), dtype=np.uint32)
+        size, chunks = kernel.pack_records(
+            bodies.data,
+            bodies.bounds,
+            rows,
+            pages,
+            names,
+            name_bounds,
+            self.call.now,
+            CHUNK_ROOM,
+            free,
+            out,
+            ids,
+        )
+        return ids, Words(2 * chunks, out[:size].data)
 
     # ---- rows ------------------------------------------------------------------------------------
 
@@ -269,7 +310,7 @@ class Batch:
 
     def body(self, row: int) -> bytes:
         """A block's body, as it is stored."""
-        return self.pack_bodies()[row]
+        return self.pack_bodies().of(row)
 
     def trace(self, row: int) -> npt.NDArray[np.uint16]:
         """A block's trace."""
@@ -284,8 +325,7 @@ class Batch:
         names = b"".join(layout.pack_name(self.names[page]) for page in pages)
         if len(rows) == 0:
             return [names, b"", b"", b""]
-        packed = self.pack_bodies()
-        bodies = [packed[row] for row in rows.tolist()]
+        bodies = [self.body(row) for row in rows.tolist()]
         heads = np.empty(len(rows), dtype=layout.BLOCK_HEAD)
         heads["page"] = np.searchsorted(np.asarray(pages), self.page_of[rows])
         heads["postings"] = self._field_bounds[rows + 1] - self._field_bounds[rows]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy.typing as npt
 
 from dedup import kernel
 from dedup.index.redis_layout import FIELD_BYTES, pack_fields
+from dedup.index.redis_wire import join_values
 from dedup.settings import Settings
 from dedup.sketch import Sketches, keys_of_traces
 
@@ -46,6 +46,22 @@ class Body(NamedTuple):
     text: str | None
 
 
+class PackedBodies(NamedTuple):
+    """Bodies of the blocks of a batch, back to back.
+
+    Attributes:
+        data: all of them.
+        bounds: int64[n + 1], where each starts in it, and the last one ends.
+    """
+
+    data: bytes
+    bounds: npt.NDArray[np.int64]
+
+    def of(self, row: int) -> bytes:
+        """That of one block."""
+        return self.data[self.bounds[row] : self.bounds[row + 1]]
+
+
 class Bodies:
     """How bodies are packed under some settings.
 
@@ -68,13 +84,13 @@ class Bodies:
         positions: npt.NDArray[np.int64],
         fields: npt.NDArray[np.uint64],
         field_bounds: npt.NDArray[np.int64],
-    ) -> list[bytes]:
+    ) -> PackedBodies:
         """The body of each block; empty for those that are not judged."""
         if self.are_signed:
             return self._pack_signed(sketches, judged, positions)
         prints = sketches.fingerprints[:, 0].tolist()
         traces = sketches.traces.astype("<u2", copy=False).tobytes()
-        bodies = [b""] * len(sketches)
+        bodies: list[bytes | None] = [b""] * len(sketches)
         for row in np.flatnonzero(judged).tolist():
             head = struct.pack("<IQ", positions[row], prints[row])
             if self._keep == "keys":
@@ -84,14 +100,14 @@ class Bodies:
                 text = zlib.compress(sketches.text(row), 6)
                 rest = struct.pack("<I", stop - start) + traces[2 * start : 2 * stop] + text
             bodies[row] = head + rest
-        return bodies
+        return PackedBodies(*join_values(bodies))
 
     def _pack_signed(
         self,
         sketches: Sketches,
         judged: npt.NDArray[np.bool_],
         positions: npt.NDArray[np.int64],
-    ) -> list[bytes]:
+    ) -> PackedBodies:
         """Bodies with a signature and a trace."""
         n = len(sketches)
         room = (HEAD_BYTES + SIGNATURE_BYTES) * n + 2 * int(sketches.tokens.sum())
@@ -106,8 +122,7 @@ class Bodies:
             packed,
             bounds,
         )
-        data, ends = packed.tobytes(), bounds.tolist()
-        return [data[start:stop] for start, stop in pairwise(ends)]
+        return PackedBodies(packed[: bounds[-1]].tobytes(), bounds)
 
     def read(self, body: bytes) -> Body:
         """A body, taken apart."""

@@ -6,7 +6,6 @@ Arrays and bytes: neither commands nor verdicts. The scripts do the same on the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy.typing as npt
 from dedup import kernel
 from dedup.index import redis_layout as layout
 from dedup.index.redis_layout import IDS_PER_KEY, POSTING_BYTES
-from dedup.index.redis_wire import WORD_ROOM, Words
+from dedup.index.redis_wire import WORD_ROOM, Words, join_values
 
 LEAST_SPLITS = 32
 """Buckets that are split together at least, in a table that is not small: a page alone does not."""
@@ -68,9 +67,9 @@ class Held:
         )
         self.table, self._splits, self.numbers = table, splits, numbers[:found]
 
-    def take(self, values: Sequence[bytes | None]) -> None:
+    def take(self, values: list[bytes | None]) -> None:
         """Take the buckets' values, as the server tells them."""
-        self._data, self._bounds = layout.back_to_back([value or b"" for value in values])
+        self._data, self._bounds = join_values(values)
 
     def follow(self, changes: Changes) -> None:
         """Bring what was read up to date with what a transaction changed after that."""
@@ -132,7 +131,7 @@ class Held:
             cursor = first + splits
             is_round = cursor == 1 << table.bits
             table = table._replace(bits=table.bits + 2 * is_round, cursor=0 if is_round else cursor)
-        words_written = Words(2 * written, out[:size].tobytes())
+        words_written = Words(2 * written, out[:size].data)
         return Changes(table, words_written, removed[:gone].tolist(), first, splits)
 
 

@@ -16,6 +16,7 @@ from dedup.index import redis_layout as layout
 from dedup.index.header import header_of, refuse_others, refuse_version
 from dedup.index.redis_bodies import Bodies
 from dedup.index.redis_layout import Call, Names
+from dedup.index.redis_wire import Packed
 from dedup.model import Stats
 from dedup.settings import Settings
 
@@ -47,10 +48,14 @@ class Talk(NamedTuple):
         meanwhile: what can be done while the server is at it, which must not fail.
     """
 
-    commands: list[bytes]
+    commands: list[Packed]
     reads: int | None = None
     pause: float = 0.0
     meanwhile: Callable[[], object] | None = None
+
+    def packed(self) -> bytes:
+        """The commands as they are sent."""
+        return b"".join([part for each in self.commands for part in each])
 
 
 Steps: TypeAlias = Generator[list[Command] | Talk, Any, T]

@@ -27,7 +27,7 @@ from dedup.index.redis_layout import (
     Names,
 )
 from dedup.index.redis_verify import decide
-from dedup.index.redis_wire import Word, Words, command, pack_words
+from dedup.index.redis_wire import Packed, Word, Words, command, join_values, pack_words
 
 NEVER = (0, 1, 0)
 """Repeats, pages and last repeat of an original that was not repeated."""
@@ -149,7 +149,7 @@ class Group:
         self.candidates = sorted(found)
         return self.candidates
 
-    def is_old(self, buckets: Sequence[bytes | None]) -> bool:
+    def is_old(self, buckets: list[bytes | None]) -> bool:
         """Whether the generation before has an original under a key of a block."""
         if self.old is None:
             return False
@@ -159,7 +159,7 @@ class Group:
 
     def learn(self, chunks: Mapping[int, bytes], counts: Sequence[bytes | None]) -> bool:
         """Take note of the candidates. False: one of them is not there as it should be."""
-        data, bounds = layout.back_to_back(chunks.values())
+        data, bounds = join_values([*chunks.values()])
         numbers = np.array(list(chunks), dtype=np.int64)
         originals = np.array(self.candidates, dtype=np.int64)
         spans = np.empty((len(originals), 2), dtype=np.int64)
@@ -295,15 +295,15 @@ class Group:
         packed, at = entries.astype("<u4").tobytes(), 0
         for page in self.pages:
             size = 4 * batch.judged_on(page)
-            values[layout.encode_name(batch.names[page])] = operation + packed[at : at + size]
+            values[batch.encoded[page]] = operation + packed[at : at + size]
             at += size
         return Outcome(
             after,
             buckets,
             {
-                "records": _pairs(records | self._seen_again()),
-                "counts": _pairs(changes.counts()),
-                "pages": _pairs(values),
+                "records": [records, _pairs(self._seen_again())],
+                "counts": [_pairs(changes.counts())],
+                "pages": [_pairs(values)],
             },
             changes.zeros(),
             entries,
@@ -345,27 +345,12 @@ class Group:
 
     def _new_records(
         self, is_added: npt.NDArray[np.bool_]
-    ) -> tuple[npt.NDArray[np.uint32], dict[int, bytes], int]:
+    ) -> tuple[npt.NDArray[np.uint32], Words, int]:
         """The ids of new originals, the chunks of records that they are in, the next free chunk."""
-        batch, free = self.batch, self.head.chunks
-        rows = self.rows[is_added].tolist()
-        pages = batch.page_of[self.rows[is_added]].tolist()
-        packed = batch.pack_bodies()
-        bodies = [packed[row] for row in rows]
-        ids: list[int] = []
-        records = dict[int, bytes]()
-        at = 0
-        for page, on_page in groupby(pages):
-            name = layout.encode_name(batch.names[page])
-            last = at + sum(1 for _ in on_page)
-            while at < last:
-                some = bodies[at : min(at + CHUNK_ROOM, last)]
-                records[free] = layout.pack_chunk(name, batch.call.now, some)
-                ids += range(CHUNK_ROOM * free, CHUNK_ROOM * free + len(some))
-                at, free = at + len(some), free + 1
         entries = np.zeros(len(self.rows), dtype=np.uint32)
+        ids, records = self.batch.pack_records(self.rows[is_added], self.head.chunks)
         entries[is_added] = ids
-        return entries, records, free
+        return entries, records, self.head.chunks + records.number // 2
 
     def _choose(self, is_added: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
         """Postings of new originals under keys that hold fewer ids than they may."""
@@ -451,18 +436,18 @@ class Outcome(NamedTuple):
 
     head: Head
     buckets: Changes
-    written: dict[str, Words]
+    written: dict[str, list[Words]]
     zeros: list[int]
     entries: npt.NDArray[np.uint32]
     counts: list[tuple[int, int]]
 
-    def commands(self, names: Names) -> list[bytes]:
+    def commands(self, names: Names) -> list[Packed]:
         """The transaction."""
         parity = self.head.parity
         done = [_MULTI]
-        for part, words in {"postings": self.buckets.written, **self.written}.items():
-            if words.number:
-                done.append(command("HSET", names.of(f"{part}{parity}"), more=[words]))
+        for part, words in {"postings": [self.buckets.written], **self.written}.items():
+            if any(some.number for some in words):
+                done.append(command("HSET", names.of(f"{part}{parity}"), more=words))
         for part, fields in {"postings": self.buckets.removed, "counts": self.zeros}.items():
             if fields:
                 done.append(command("HDEL", names.of(f"{part}{parity}"), *fields))

@@ -7,12 +7,11 @@ people, the heads of `lua/*.lua` for whoever changes the scripts. Numbers are li
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from importlib.resources import files
-from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -249,20 +248,6 @@ def pack_release(original: int, postings: int) -> bytes:
 def pack_withdrawals(counts: Iterable[tuple[int, int, int]]) -> bytes:
     """Commit's seventh argument: id, repeats and pages to take back."""
     return b"".join(struct.pack("<IIB", *count) for count in counts)
-
-
-def back_to_back(values: Collection[bytes]) -> tuple[bytes, npt.NDArray[np.int64]]:
-    """Values in one, and int64[n + 1], where each starts in it, and the last one ends."""
-    bounds = np.zeros(len(values) + 1, dtype=np.int64)
-    np.cumsum(list(map(len, values)), out=bounds[1:])
-    return b"".join(values), bounds
-
-
-def pack_chunk(page: bytes, now: int, bodies: Sequence[bytes]) -> bytes:
-    """A chunk of new records of a page (its id encoded), as scripts write it, too."""
-    starts = list(accumulate(map(len, bodies[:-1]), initial=0))
-    lead = _CHUNK.pack(len(page), now, now) + page
-    return lead + struct.pack(f"<B{len(bodies)}I", len(bodies), *starts) + b"".join(bodies)
 
 
 class Chunk(NamedTuple):

@@ -67,7 +67,7 @@ class Line:
                 time.sleep(talk.pause)
             connection = self._connection or self._pick_up()
             if talk.commands:
-                connection.send_packed_command([b"".join(talk.commands)])
+                connection.send_packed_command([talk.packed()])
             self._due += len(talk.commands)
             if talk.meanwhile:
                 talk.meanwhile()
@@ -132,7 +132,7 @@ class AsyncLine:
                 await asyncio.sleep(talk.pause)
             connection = self._connection or await self._pick_up()
             if talk.commands:
-                await connection.send_packed_command([b"".join(talk.commands)])
+                await connection.send_packed_command([talk.packed()])
             self._due += len(talk.commands)
             if talk.meanwhile:
                 talk.meanwhile()

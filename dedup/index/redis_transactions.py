@@ -29,7 +29,7 @@ from dedup.index.redis_buckets import Held
 from dedup.index.redis_calls import Command, Steps, Talk
 from dedup.index.redis_group import Group, Head, Outcome
 from dedup.index.redis_layout import CHUNK_ROOM, Names
-from dedup.index.redis_wire import command, pack_numbers
+from dedup.index.redis_wire import Packed, command, pack_numbers
 
 MOST_READS = 6
 """How often pages are read, where others change the table of postings all the time."""
@@ -114,10 +114,10 @@ class Transactions:
             return group if _learn(group, replies) else None
         return None
 
-    def _questions(self, group: Group) -> list[bytes]:
+    def _questions(self, group: Group) -> list[Packed]:
         """What is asked about pages, besides the head."""
         names, parity = self._names, group.head.parity
-        ids = [layout.encode_name(group.batch.names[page]) for page in group.pages]
+        ids = group.batch.encoded[group.pages.start : group.pages.stop]
         questions = [
             command("HMGET", names.of(f"pages{parity}"), *ids),
             _ask_buckets(names, parity, group.held),
@@ -132,7 +132,7 @@ class Transactions:
             questions += [command("HLEN", names.of(f"{part}{parity}")) for part in _NOT_READ]
         return questions
 
-    def _ask_candidates(self, group: Group) -> list[bytes]:
+    def _ask_candidates(self, group: Group) -> list[Packed]:
         """Ask for the originals under the keys of the blocks, if there are any."""
         candidates = group.find()
         if not candidates:
@@ -192,7 +192,7 @@ class Transactions:
         behind = Group(batch, pages, group.head, before=len(group.keys))
         return Behind(behind, self._questions(behind))
 
-    def _look_into(self, group: Group, outcome: Outcome, answers: Sequence[Any]) -> list[bytes]:
+    def _look_into(self, group: Group, outcome: Outcome, answers: Sequence[Any]) -> list[Packed]:
         """Take the answers to questions that were asked before a transaction; what to ask next."""
         _take(group, answers)
         group.follow(outcome)
@@ -227,7 +227,7 @@ class Transactions:
             is_refused = has_failed(given) or has_failed(given[-1] or ())
             is_done = not is_refused and given[-1] is not None
         else:  # the reply was lost: each page's value would tell
-            name = layout.encode_name(group.batch.names[group.pages.start])
+            name = group.batch.encoded[group.pages.start]
             pages = self._names.of(f"pages{group.head.parity}")
             (held,) = yield [Command("", [], ["HGET", pages, name])]
             is_done = held is not None and held.startswith(outcome.head.operation)
@@ -243,7 +243,7 @@ class Behind(NamedTuple):
     """Pages that are read while those before them are written, and what is asked about them."""
 
     group: Group
-    questions: list[bytes]
+    questions: list[Packed]
 
 
 def has_failed(replies: Sequence[Any] | None) -> bool:
@@ -285,12 +285,12 @@ def _chunks_of(originals: Sequence[int]) -> list[int]:
     return sorted({number // CHUNK_ROOM for number in originals})
 
 
-def _ask_numbers(key: bytes, numbers: Sequence[int]) -> bytes:
+def _ask_numbers(key: bytes, numbers: Sequence[int]) -> Packed:
     """Ask a hash for numbered fields."""
     return command("HMGET", key, more=[pack_numbers(np.array(numbers, dtype=np.int64))])
 
 
-def _ask_buckets(names: Names, parity: int, held: Held) -> bytes:
+def _ask_buckets(names: Names, parity: int, held: Held) -> Packed:
     """Ask for buckets, and for a field that there is not, so that there is one at least."""
     numbers = [pack_numbers(held.numbers)]
     return command("HMGET", names.of(f"postings{parity}"), "", more=numbers)

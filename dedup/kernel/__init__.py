@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         choose_postings,
         find_postings,
         forward_records,
+        join_values,
         judge,
         list_postings,
         locate_bodies,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
         move_postings,
         normalise,
         pack_bodies,
+        pack_records,
         pack_words,
         release_expired,
         release_unclaimed,
@@ -75,6 +77,7 @@ else:
     choose_postings = _implementation.choose_postings
     find_postings = _implementation.find_postings
     forward_records = _implementation.forward_records
+    join_values = _implementation.join_values
     judge = _implementation.judge
     list_postings = _implementation.list_postings
     locate_bodies = _implementation.locate_bodies
@@ -83,6 +86,7 @@ else:
     move_postings = _implementation.move_postings
     normalise = _implementation.normalise
     pack_bodies = _implementation.pack_bodies
+    pack_records = _implementation.pack_records
     pack_words = _implementation.pack_words
     release_expired = _implementation.release_expired
     release_unclaimed = _implementation.release_unclaimed
@@ -104,6 +108,7 @@ __all__ = [
     "choose_postings",
     "find_postings",
     "forward_records",
+    "join_values",
     "judge",
     "list_postings",
     "locate_bodies",
@@ -112,6 +117,7 @@ __all__ = [
     "move_postings",
     "normalise",
     "pack_bodies",
+    "pack_records",
     "pack_words",
     "release_expired",
     "release_unclaimed",

@@ -1,5 +1,4 @@
-/* What a shared store is told of new blocks: list_postings and pack_bodies; and where it has those of
- * old ones: locate_bodies. */
+/* What a shared store is told of new blocks: list_postings and pack_bodies. */
 #ifndef DEDUP_BODIES_BINDING_H
 #define DEDUP_BODIES_BINDING_H
 
@@ -7,7 +6,7 @@
 #include "judge.h"
 #include "little.h"
 
-enum { BODY_LEAD = 4 + 8 + 2 + SIGNATURE_BYTES, REPETITIVE_BIT = 31, CHUNK_LEAD = 2 + 4 + 4 };
+enum { BODY_LEAD = 4 + 8 + 2 + SIGNATURE_BYTES, REPETITIVE_BIT = 31 };
 
 static PyObject *kernel_list_postings(PyObject *Py_UNUSED(self), PyObject *args) {
     PyObject *o[6];
@@ -88,50 +87,6 @@ static PyObject *kernel_pack_bodies(PyObject *Py_UNUSED(self), PyObject *args) {
     Py_END_ALLOW_THREADS;
     release(&held);
     if (!memory) return PyErr_NoMemory();
-    Py_RETURN_NONE;
-fail:
-    release(&held);
-    return NULL;
-}
-
-/* Where a chunk of records has the body at a place; nowhere: 0 and 0. A chunk is the length of its page's
- * id (u16), two times, the id, how many bodies there are (u8), where each starts (u32), and these. */
-static void locate_body(const u8 *chunk, i64 size, i64 place, i64 *span) {
-    span[0] = span[1] = 0;
-    i64 at = CHUNK_LEAD;
-    if (size < CHUNK_LEAD || (at += (i64)read_little(chunk, 2)) >= size) return;
-    i64 count = chunk[at], origin = at + 1 + 4 * count;
-    if (place >= count || origin > size) return;
-    i64 start = origin + (i64)read_little(chunk + at + 1 + 4 * place, 4), stop = size;
-    if (place + 1 < count) stop = origin + (i64)read_little(chunk + at + 1 + 4 * (place + 1), 4);
-    if (start > stop || stop > size) return;
-    span[0] = start;
-    span[1] = stop;
-}
-
-static PyObject *kernel_locate_bodies(PyObject *Py_UNUSED(self), PyObject *args) {
-    PyObject *o[5];
-    int room;
-    buffers held = {.count = 0};
-    if (!PyArg_ParseTuple(args, "OOOOiO", o, o + 1, o + 2, o + 3, &room, o + 4)) return NULL;
-    TAKE(chunks, o[0], u8, 0);
-    TAKE(bounds, o[1], i64, 0);
-    TAKE(numbers, o[2], i64, 0);
-    TAKE(originals, o[3], i64, 0);
-    TAKE(spans, o[4], i64, 1);
-    if (!check_bounds(bounds, bounds_n, chunks_n, "bounds")) goto fail;
-    REQUIRE(bounds_n == numbers_n + 1 && spans_n == 2 * originals_n && room > 0, "an array of one row an original");
-    Py_ssize_t chunk = 0;
-    for (Py_ssize_t i = 0; i < originals_n; i++) {
-        REQUIRE(originals[i] >= 0 && (!i || originals[i] > originals[i - 1]), "an original");
-        while (chunk < numbers_n && numbers[chunk] < originals[i] / room) chunk++;
-        spans[2 * i] = spans[2 * i + 1] = 0;
-        if (chunk == numbers_n || numbers[chunk] != originals[i] / room) continue;
-        const i64 start = bounds[chunk];
-        locate_body(chunks + start, bounds[chunk + 1] - start, originals[i] % room, spans + 2 * i);
-        if (spans[2 * i + 1]) spans[2 * i] += start, spans[2 * i + 1] += start;
-    }
-    release(&held);
     Py_RETURN_NONE;
 fail:
     release(&held);

@@ -1,5 +1,5 @@
-/* Buckets of postings as they lie in a shared store: locate_postings, find_postings, add_postings,
- * renew_buckets and pack_words.
+/* Buckets of postings as they lie in a shared store: locate_postings, find_postings, add_postings and
+ * renew_buckets.
  *
  * A posting is 9 bytes: the low 40 bits of a key and an original's id, both little-endian.
  */
@@ -9,8 +9,9 @@
 #include "buffers.h"
 #include "index.h"
 #include "little.h"
+#include "words.h"
 
-enum { KEY_BYTES = 5, POSTING_BYTES = 9, WORD_ROOM = 45 };
+enum { KEY_BYTES = 5, POSTING_BYTES = 9 };
 
 static const u64 KEY_MASK = 0xFFFFFFFFFF;
 
@@ -131,35 +132,6 @@ fail:
     return NULL;
 }
 
-static u8 *write_decimal(u8 *at, u64 value) {
-    u8 digits[20];
-    int n = 0;
-    do digits[n++] = (u8)('0' + value % 10);
-    while (value /= 10);
-    while (n) *at++ = digits[--n];
-    return at;
-}
-
-static u8 *write_end(u8 *at) {
-    *at++ = '\r';
-    *at++ = '\n';
-    return at;
-}
-
-static u8 *write_length(u8 *at, u64 length) {
-    *at++ = '$';
-    return write_end(write_decimal(at, length));
-}
-
-/* A number as a word of a command. */
-static u8 *write_number(u8 *at, u64 number) {
-    u8 digits[20];
-    size_t size = (size_t)(write_decimal(digits, number) - digits);
-    at = write_length(at, size);
-    memcpy(at, digits, size);
-    return write_end(at + size);
-}
-
 /* The postings of one bucket: those that it had, and, in a list, those that come to it. */
 typedef struct {
     const u8 *held, *end;
@@ -245,15 +217,6 @@ fail:
     return NULL;
 }
 
-/* A word of a command, as `write_length` begins it: where it is, and the next one after it; NULL: there is none. */
-static const u8 *read_word(const u8 *at, const u8 *end, const u8 **word, u64 *size) {
-    if (at == end || *at++ != '$') return NULL;
-    for (*size = 0; at < end && *at >= '0' && *at <= '9' && *size < 1u << 30; at++) *size = 10 * *size + (*at - '0');
-    if ((u64)(end - at) < *size + 4) return NULL;
-    *word = at + 2;
-    return *word + *size + 2;
-}
-
 typedef struct {
     const u8 *value;
     size_t size;
@@ -311,23 +274,6 @@ static PyObject *kernel_renew_buckets(PyObject *Py_UNUSED(self), PyObject *args)
 fail:
     free(table);
     free(found);
-    release(&held);
-    return NULL;
-}
-
-static PyObject *kernel_pack_words(PyObject *Py_UNUSED(self), PyObject *args) {
-    PyObject *o[2];
-    buffers held = {.count = 0};
-    if (!PyArg_ParseTuple(args, "OO", o, o + 1)) return NULL;
-    TAKE(numbers, o[0], i64, 0);
-    TAKE(out, o[1], u8, 1);
-    REQUIRE(out_n >= WORD_ROOM * numbers_n, "out");
-    for (Py_ssize_t i = 0; i < numbers_n; i++) REQUIRE(numbers[i] >= 0, "a number");
-    u8 *at = out;
-    for (Py_ssize_t i = 0; i < numbers_n; i++) at = write_number(at, (u64)numbers[i]);
-    release(&held);
-    return PyLong_FromSsize_t(at - out);
-fail:
     release(&held);
     return NULL;
 }

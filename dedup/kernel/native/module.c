@@ -9,8 +9,10 @@
 #include "buckets_binding.h"
 #include "index_binding.h"
 #include "lines_binding.h"
+#include "records_binding.h"
 #include "screen_binding.h"
 #include "texts_binding.h"
+#include "wire_binding.h"
 
 static PyMethodDef METHODS[] = {
     {"scan_lines", kernel_scan_lines, METH_VARARGS, KERNEL_SCAN_LINES_DOC},
@@ -30,6 +32,7 @@ static PyMethodDef METHODS[] = {
     {"slide_records", kernel_slide_records, METH_O, NULL},
     {"list_postings", kernel_list_postings, METH_VARARGS, NULL},
     {"pack_bodies", kernel_pack_bodies, METH_VARARGS, NULL},
+    {"pack_records", kernel_pack_records, METH_VARARGS, NULL},
     {"locate_bodies", kernel_locate_bodies, METH_VARARGS, NULL},
     {"locate_postings", kernel_locate_postings, METH_VARARGS, NULL},
     {"find_postings", kernel_find_postings, METH_VARARGS, NULL},
@@ -38,6 +41,7 @@ static PyMethodDef METHODS[] = {
     {"add_postings", kernel_add_postings, METH_VARARGS, NULL},
     {"renew_buckets", kernel_renew_buckets, METH_VARARGS, NULL},
     {"pack_words", kernel_pack_words, METH_VARARGS, NULL},
+    {"join_values", kernel_join_values, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

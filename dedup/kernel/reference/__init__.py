@@ -3,12 +3,11 @@
 Written to be checked against, and fast enough to work with where there is no compiler.
 """
 
-from dedup.kernel.reference.bodies import list_postings, locate_bodies, pack_bodies
+from dedup.kernel.reference.bodies import list_postings, pack_bodies
 from dedup.kernel.reference.buckets import (
     add_postings,
     find_postings,
     locate_postings,
-    pack_words,
     renew_buckets,
 )
 from dedup.kernel.reference.index import (
@@ -25,8 +24,10 @@ from dedup.kernel.reference.index import (
 from dedup.kernel.reference.judge import judge
 from dedup.kernel.reference.lines import scan_lines
 from dedup.kernel.reference.minhash import minhash
+from dedup.kernel.reference.records import locate_bodies, pack_records
 from dedup.kernel.reference.screen import choose_postings, screen_blocks
 from dedup.kernel.reference.sketch import normalise, sketch, trace_keys
+from dedup.kernel.reference.wire import join_values, pack_words
 
 __all__ = [
     "add_postings",
@@ -36,6 +37,7 @@ __all__ = [
     "choose_postings",
     "find_postings",
     "forward_records",
+    "join_values",
     "judge",
     "list_postings",
     "locate_bodies",
@@ -44,6 +46,7 @@ __all__ = [
     "move_postings",
     "normalise",
     "pack_bodies",
+    "pack_records",
     "pack_words",
     "release_expired",
     "release_unclaimed",

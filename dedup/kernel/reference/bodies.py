@@ -12,7 +12,6 @@ from dedup.kernel.reference.tokens import PAD_END, PAD_START, tokens_of
 
 REPETITIVE = 0x80000000
 SIGNATURE_BITS = 256
-CHUNK_LEAD = 10
 
 
 def list_postings(
@@ -91,51 +90,3 @@ def pack_bodies(
     out[: len(done)] = np.frombuffer(done, dtype=np.uint8)
     bounds[0] = 0
     np.cumsum(list(map(len, bodies)), out=bounds[1:])
-
-
-def locate_bodies(
-    chunks: bytes,
-    bounds: npt.NDArray[np.int64],
-    numbers: npt.NDArray[np.int64],
-    originals: npt.NDArray[np.int64],
-    room: int,
-    spans: npt.NDArray[np.int64],
-) -> None:
-    """Where the bodies of originals are in chunks of records.
-
-    A chunk is the length of its page's id (u16), two times (u32), the id, how many bodies there are
-    (u8), where each starts (u32), counted from the first, and these.
-
-    Args:
-        chunks: back to back.
-        bounds: int64[c + 1], where each chunk starts, and the last one ends.
-        numbers: int64[c], their numbers, ascending.
-        originals: int64[o], ascending: `room` times the number of its chunk, and its place there.
-        room: how many bodies a chunk may have.
-        spans: int64[o, 2], gets where each starts and ends; 0 and 0: it is not there.
-    """
-    held = {number: at for at, number in enumerate(numbers.tolist())}
-    found = spans.reshape(-1, 2)
-    found[:] = 0
-    for row, original in enumerate(originals.tolist()):
-        number, place = divmod(original, room)
-        if number not in held:
-            continue
-        start, stop = bounds[held[number] : held[number] + 2].tolist()
-        span = _locate_body(chunks[start:stop], place)
-        if span is not None:
-            found[row] = start + span[0], start + span[1]
-
-
-def _locate_body(chunk: bytes, place: int) -> tuple[int, int] | None:
-    """Where a chunk has the body at a place."""
-    at = CHUNK_LEAD + int.from_bytes(chunk[:2], "little")
-    if at >= len(chunk):
-        return None
-    count = chunk[at]
-    origin = at + 1 + 4 * count
-    if place >= count or origin > len(chunk):
-        return None
-    starts = [*struct.unpack_from(f"<{count}I", chunk, at + 1), len(chunk) - origin]
-    start, stop = starts[place : place + 2]
-    return (origin + start, origin + stop) if start <= stop <= starts[-1] else None

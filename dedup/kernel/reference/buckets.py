@@ -5,11 +5,12 @@ A posting is 9 bytes: the low 40 bits of a key and an original's id, both little
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import accumulate, pairwise
 
 import numpy as np
 import numpy.typing as npt
+
+from dedup.kernel.reference.wire import read_words, write_words
 
 POSTING = np.dtype([("low", "<u4"), ("high", "u1"), ("id", "<u4")])
 IDS_PER_KEY = 4
@@ -136,14 +137,14 @@ def add_postings(
             elif quarter == 0 and len(before):
                 gone.append(number)
     removed[: len(gone)] = gone
-    return _write_words(words, out), len(words) // 2, len(gone)
+    return write_words(words, out), len(words) // 2, len(gone)
 
 
 def renew_buckets(
     numbers: npt.NDArray[np.int64],
     buckets: npt.NDArray[np.uint8] | bytes,
     bounds: npt.NDArray[np.int64],
-    written: npt.NDArray[np.uint8] | bytes,
+    written: bytes | memoryview,
     wanted: npt.NDArray[np.int64],
     first: int,
     splits: int,
@@ -169,42 +170,11 @@ def renew_buckets(
         for number, (start, stop) in held
         if not first <= number < first + splits
     }
-    words = _read_words(bytes(written))
+    words = read_words(bytes(written))
     values |= {int(number): value for number, value in zip(words[::2], words[1::2], strict=True)}
     found = [values.get(number, b"") for number in wanted.tolist()]
     out_bounds[:] = list(accumulate(map(len, found), initial=0))
     out[: out_bounds[-1]] = np.frombuffer(b"".join(found), dtype=np.uint8)
-
-
-def pack_words(numbers: npt.NDArray[np.int64], out: npt.NDArray[np.uint8]) -> int:
-    """Numbers as words of a command in the Redis protocol.
-
-    Args:
-        numbers: int64[n], none below 0.
-        out: uint8, gets the words; 45 bytes of room for each.
-
-    Returns:
-        How many bytes were written.
-    """
-    return _write_words([b"%d" % number for number in numbers.tolist()], out)
-
-
-def _write_words(words: Iterable[bytes], out: npt.NDArray[np.uint8]) -> int:
-    """Words as they go over the wire; how many bytes."""
-    done = b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words])
-    out[: len(done)] = np.frombuffer(done, dtype=np.uint8)
-    return len(done)
-
-
-def _read_words(data: bytes) -> list[bytes]:
-    """The words of which a command consists."""
-    words, at = list[bytes](), 0
-    while at < len(data):
-        start = data.index(b"\n", at) + 1
-        stop = start + int(data[at + 1 : start])
-        words.append(data[start:stop])
-        at = stop + 2
-    return words
 
 
 def _postings(
