@@ -1,6 +1,6 @@
 """Some pages of a batch that the client decides alone: what it read, its verdicts, what it writes.
 
-Arrays and bytes; neither commands nor replies. `redis_watched.py` asks and sends.
+Arrays and bytes; neither commands nor replies. `redis_transactions.py` asks and sends.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dedup.index import redis_layout as layout
 from dedup.index.redis_batch import Batch, Known, PageState, Pending, Settled
 from dedup.index.redis_bodies import HEAD_BYTES
 from dedup.index.redis_buckets import Buckets, Changes, Held
+from dedup.index.redis_counts import NEVER, Counted
 from dedup.index.redis_layout import (
     CHUNK_ROOM,
     IDS_PER_KEY,
@@ -29,8 +30,6 @@ from dedup.index.redis_layout import (
 from dedup.index.redis_verify import decide
 from dedup.index.redis_wire import Packed, Word, Words, command, join_values, pack_words
 
-NEVER = (0, 1, 0)
-"""Repeats, pages and last repeat of an original that was not repeated."""
 _TOTALS = ("bits", "cursor", "postings", "pages", "originals", "repeats")
 _MULTI, _EXEC = command("MULTI"), command("EXEC")
 
@@ -265,22 +264,22 @@ class Group:
         for settled in self.decisions:
             is_added[self.place_of[settled.row]] = settled.action == Settled.ADD
         entries, records, chunks = self._new_records(is_added)
-        changes = _Changes(self._counts, batch.call.now)
+        counted = Counted(self._counts, batch.call.now)
         on_page = {
             page: list(some) for page, some in groupby(self.decisions, lambda each: each.page)
         }
         for page in sorted({*on_page, *self.known_pages}):
             if page in self.known_pages:
-                changes.withdraw(self._states[page].withdrawals())
+                counted.withdraw(self._states[page].withdrawals())
             for settled in on_page.get(page, ()):
                 if settled.action != Settled.ADD:
                     place = self.place_of[settled.row]
-                    entries[place] = self._repeat(settled, entries, changes)
+                    entries[place] = self._repeat(settled, entries, counted)
                 elif (found := settled.found) is not None:  # an extension
                     if found.id < 0:
                         other = self.decisions[settled.original]
                         found = found._replace(id=int(entries[self.place_of[other.row]]))
-                    settled.found = changes.told_now(found)
+                    settled.found = counted.told_now(found)
         chosen = self._choose(is_added)
         buckets = self.held.add(chosen, entries[self.owners[chosen]])
         after = head._replace(
@@ -288,7 +287,7 @@ class Group:
             buckets=buckets.table,
             pages=head.pages + len(self.pages) - len(self.known_pages),
             originals=head.originals + int(is_added.sum()),
-            repeats=head.repeats + changes.more,
+            repeats=head.repeats + counted.more,
             operation=operation,
         )
         values = dict[bytes, bytes]()
@@ -302,19 +301,19 @@ class Group:
             buckets,
             {
                 "records": [records, _pairs(self._seen_again())],
-                "counts": [_pairs(changes.counts())],
+                "counts": [_pairs(counted.counts())],
                 "pages": [_pairs(values)],
             },
-            changes.zeros(),
+            counted.zeros(),
             entries,
-            changes.told,
+            counted.told,
         )
 
     def _repeat(
         self,
         settled: Settled,
         entries: npt.NDArray[np.uint32],
-        changes: _Changes,
+        counted: Counted,
     ) -> int:
         """The entry of a block that is no new original; a repeat is counted."""
         batch, original = self.batch, settled.original
@@ -324,7 +323,7 @@ class Group:
             other = self.decisions[original]
             original = int(entries[self.place_of[other.row]])
             batch.originals[original] = batch.local_original(other.row, 0)._replace(id=original)
-        changes.count(original, elsewhere=settled.elsewhere)
+        counted.count(original, elsewhere=settled.elsewhere)
         return original + REPEAT_ENTRY
 
     def _seen_again(self) -> dict[int, bytes]:
@@ -369,57 +368,6 @@ class Group:
                 if original.last_seen != now:
                     batch.originals[original.id] = original._replace(last_seen=now)
             batch.take_settled(settled, entry, counts)
-
-
-class _Changes:
-    """Counts of originals, and what becomes of them.
-
-    Attributes:
-        told: of each repeat in order its original's repeats and pages.
-    """
-
-    def __init__(self, before: Mapping[int, tuple[int, int, int]], now: int) -> None:
-        """Counts are repeats, pages and the time of the last repeat."""
-        self._before, self._now = before, now
-        self._after = dict[int, tuple[int, int, int]]()
-        self.told: list[tuple[int, int]] = []
-
-    def count(self, original: int, *, elsewhere: bool) -> None:
-        """One more repeat; `elsewhere`: the first one on a page that does not own it."""
-        seen, pages, _ = self._counts(original)
-        self._after[original] = (seen + 1, pages + elsewhere, self._now)
-        self.told.append((seen + 1, pages + elsewhere))
-
-    def told_now(self, original: Known) -> Known:
-        """An original with its counts of now."""
-        if original.id not in self._after:
-            return original
-        seen, pages, _ = self._after[original.id]
-        return original._replace(seen=seen, pages=pages)
-
-    def withdraw(self, counted: Sequence[tuple[int, int, int]]) -> None:
-        """Take back what a page counted: originals, repeats and pages."""
-        for original, repeats, on_pages in counted:
-            seen, pages, last = self._counts(original)
-            if seen >= repeats:
-                self._after[original] = (seen - repeats, pages - on_pages, last)
-
-    def _counts(self, original: int) -> tuple[int, int, int]:
-        return self._after.get(original) or self._before.get(original, NEVER)
-
-    @property
-    def more(self) -> int:
-        """Repeats that have been counted, without those that were taken back."""
-        pairs = self._after.items()
-        return sum(counts[0] - self._before.get(at, NEVER)[0] for at, counts in pairs)
-
-    def counts(self) -> dict[int, bytes]:
-        """What is to be written of them."""
-        return {at: layout.COUNTS.pack(*counts) for at, counts in self._after.items() if counts[0]}
-
-    def zeros(self) -> list[int]:
-        """Those that are repeated no longer."""
-        return [at for at, counts in self._after.items() if not counts[0] and at in self._before]
 
 
 class Outcome(NamedTuple):
