@@ -34,7 +34,7 @@ KINDS = (
 """The kinds of change that choices tell apart."""
 
 LONG_WEIGHT, NEIGHBOURS, LONG_KEYS, HEAD_KEYS, SHORT_WEIGHT, SHORT_BELOW, SHORT_KEYS = range(7)
-LEAST_LONG, MOST_SHORT = 7, 8
+LEAST_LONG, MOST_SHORT, SPREAD = 7, 8, 9
 SCHEMES: Mapping[str, Mapping[int, int]] = {
     "defaults": {},
     "windows of 4 words": {LONG_WEIGHT: 32},
@@ -43,8 +43,11 @@ SCHEMES: Mapping[str, Mapping[int, int]] = {
     "minima among 1 on either side": {NEIGHBOURS: 1},
     "minima among 3 on either side": {NEIGHBOURS: 3},
     "6 of all minima": {LONG_KEYS: 6},
-    "7 of all minima": {LONG_KEYS: 7},
+    "8 of all minima": {LONG_KEYS: 8},
     "10 of all minima": {LONG_KEYS: 10},
+    "long blocks: the 8 smallest": {LONG_KEYS: 8, SPREAD: 1_000_000},
+    "long blocks: about 6": {SPREAD: 6},
+    "long blocks: about 8": {SPREAD: 8},
     "the first window no key": {HEAD_KEYS: 0},
     "the first 2 windows": {HEAD_KEYS: 2},
     "short windows of 2 words": {SHORT_WEIGHT: 16},

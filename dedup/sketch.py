@@ -21,13 +21,14 @@ from dedup.normalise import TABLES, hard_texts
 
 T = TypeVar("T", bound=np.generic)
 
-KEY_SCHEME = np.array([40, 2, 8, 3, 24, 192, 6, 7, 9], dtype=np.int64)
+KEY_SCHEME = np.array([40, 2, 9, 3, 24, 192, 6, 7, 9, 7], dtype=np.int64)
 """Weight of a long window (5 words of 8, or 8 characters of 5), neighbours on either side among
 which a local minimum is lowest, keys of all local minima, keys of the start besides (the first
 window, then minima), weight of a short window (3 words, pads included), weight below which a block
 has short keys (24 words), and how many of them; the number of long keys up to which minima among
-direct neighbours fill up, and the number of keys up to which short ones do. docs/decisions.md tells
-how it won."""
+direct neighbours fill up, and the number of keys up to which short ones do; and about how many
+local minima a long block has: they are lowest among more neighbours there, so that they are evenly
+spread and a quote of any part has one. docs/decisions.md tells how it won."""
 
 _COUNTS = [2, 3, 6]
 """Where the scheme says how many keys."""
@@ -35,7 +36,7 @@ _COUNTS = [2, 3, 6]
 MAX_KEYS = int(KEY_SCHEME[_COUNTS].sum())
 """Keys of one block, at most."""
 
-_NO_KEYS = KEY_SCHEME * np.array([1, 1, 0, 0, 1, 1, 0, 0, 1])
+_NO_KEYS = KEY_SCHEME * np.array([1, 1, 0, 0, 1, 1, 0, 0, 1, 1])
 """The scheme that leaves keys to others."""
 
 

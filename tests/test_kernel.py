@@ -101,6 +101,30 @@ def test_texts_through_both(name: str, blocks: list[bytes], *, folded: bool) -> 
 
 
 @needs_native
+@given(
+    length=st.sampled_from([0, 6, 30, 48, 49, 50, 63, 64, 200, 700]),
+    words=st.sampled_from([1, 3, 50, 20_000]),
+    neighbours=st.integers(0, 4),
+    spread=st.sampled_from([1, 2, 7, 1000]),
+    seed=st.integers(0, 99),
+)
+def test_keys_through_both(
+    length: int, words: int, neighbours: int, spread: int, seed: int
+) -> None:
+    """Minima are the same ones in blocks of any length, also where windows repeat."""
+    rng = random.Random(seed)
+    trace = np.array([rng.randrange(2, 2 + words) for _ in range(length)], dtype=np.uint16)
+    scheme, spans = KEY_SCHEME.copy(), np.array([[0, length]])
+    scheme[1], scheme[9] = neighbours, spread
+    results = []
+    for module in (native, reference):
+        key_spans, keys = np.zeros((1, 2), np.int64), np.zeros(MAX_KEYS, np.uint64)
+        module.trace_keys(trace, spans, scheme, key_spans, keys)  # type: ignore[union-attr]
+        results.append([key_spans, keys])
+    assert same(*results)
+
+
+@needs_native
 def test_long_blocks_through_both() -> None:
     """Blocks around every size at which a hash, a vector or a window changes course are equal."""
     rng = random.Random(5)

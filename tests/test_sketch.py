@@ -154,6 +154,21 @@ def test_quotes_of_middling_blocks_share_a_key() -> None:
     assert shared >= 0.96 * 400  # .945 with local minima alone
 
 
+def test_quotes_of_long_blocks_share_a_key() -> None:
+    """In longer blocks local minima are lowest among more, so that none is far from the next."""
+    chance = random.Random(6)
+    shared = keys_of_wholes = 0
+    for _ in range(400):
+        length = chance.randrange(80, 201)
+        words = ["".join(chance.choices("abcdefghijklmnop", k=7)) for _ in range(length)]
+        start = chance.randrange(20, length - 30)
+        made = sketch(" ".join(words), " ".join(words[start : start + 30]))
+        shared += bool(set(keys(made)) & set(keys(made, 1)))
+        keys_of_wholes += len(keys(made))
+    assert shared >= 0.91 * 400  # .843 with the smallest of all minima
+    assert keys_of_wholes < 10 * 400
+
+
 def test_changed_number_keeps_long_keys() -> None:
     """Digits are masked in the keys of long windows, and not in the trace."""
     words = " ".join(f"word{'abcdefghijklmnopqrstuvwxyz'[i % 26]}{'xyz'[i % 3]}" for i in range(40))

@@ -17,7 +17,7 @@
 
 #include "tokens.h"
 
-enum { MAX_WINDOW = 64, MAX_STRATUM = 32 };
+enum { MAX_WINDOW = 64, MAX_STRATUM = 32, WIDEST = 256 };
 
 typedef struct {
     i64 long_weight;  /* weight of a long window */
@@ -29,13 +29,14 @@ typedef struct {
     i64 short_keys;   /* smallest hashes taken of them */
     i64 least_long;   /* where there are fewer long keys, the lowest among direct neighbours fill up */
     i64 most_short;   /* no more short keys than make so many in all */
+    i64 spread;       /* about so many minima: those of longer blocks are lowest among more neighbours */
 } key_scheme;
 
 #define POLYNOMIAL 0xD6E8FEB86659FD93ull
 #define SHORT_SALT 0x9E6C63D0876A9A47ull
 
 typedef struct {
-    u64 *memory;
+    u64 *memory; /* hashes of windows; prefix sums, then hashes of minima; their places */
     size_t capacity;
     u64 powers[MAX_WINDOW + 1];
 } sketch_scratch;
@@ -48,10 +49,10 @@ static void init_sketch_scratch(sketch_scratch *s) {
 }
 
 static int reserve_sketch(sketch_scratch *s, size_t tokens) {
-    if (s->capacity >= tokens + 4) return 1;
+    if (s->capacity >= tokens + tokens / 4 + 8) return 1; /* minima, those kept of them, and spare room */
     free(s->memory);
     s->capacity = tokens + tokens / 2 + 64;
-    s->memory = malloc(2 * s->capacity * sizeof(u64));
+    s->memory = malloc(s->capacity * (2 * sizeof(u64) + sizeof(u32)));
     if (!s->memory) s->capacity = 0;
     return s->memory != NULL;
 }
@@ -166,33 +167,49 @@ INLINE int is_minimum(const u64 *hash, size_t before, size_t after) {
     return lowest;
 }
 
-/* Copies the local minima of n hashes in their order, each smallest among `neighbours` on either side, to
- * `minima`, which has room for n. Returns how many. */
-INLINE size_t local_minima(const u64 *hashes, size_t n, size_t neighbours, u64 *minima) {
+/* The places of the local minima of n hashes in their order, each smallest among `neighbours` on either
+ * side; `places` has room for n. Returns how many. */
+INLINE size_t find_minima(const u64 *hashes, size_t n, size_t neighbours, u32 *places) {
     size_t count = 0, inner = n > 2 * neighbours ? n - neighbours : 0;
     for (size_t i = 0; i < n; i++) {
         if (i == neighbours) { /* most of them, without asking where they stand */
             for (; i < inner; i++) {
-                minima[count] = hashes[i];
+                places[count] = (u32)i;
                 count += (size_t)is_minimum(hashes + i, neighbours, neighbours);
             }
             if (i == n) break;
         }
         size_t before = i < neighbours ? i : neighbours, after = n - 1 - i;
-        minima[count] = hashes[i];
+        places[count] = (u32)i;
         count += (size_t)is_minimum(hashes + i, before, after < neighbours ? after : neighbours);
     }
     return count;
 }
 
+/* The hashes at these places that are smallest among `wide` on either side, as they are among `neighbours`. */
+static size_t keep_widest(const u64 *hashes, size_t n, size_t neighbours, size_t wide, const u32 *places,
+                          size_t found, u64 *minima) {
+    size_t count = 0;
+    for (size_t m = 0; m < found; m++) {
+        const size_t at = places[m], before = at < wide ? at : wide, after = n - 1 - at < wide ? n - 1 - at : wide;
+        const u64 *hash = hashes + at;
+        size_t k = neighbours + 1;
+        while (k <= after && hash[0] < hash[k]) k++;
+        if (k <= after) continue; /* a lower one is near, as a rule */
+        for (k = neighbours + 1; k <= before && hash[0] <= *(hash - k); k++) {}
+        if (k > before) minima[count++] = hash[0];
+    }
+    return count;
+}
+
 /* Adds to `count` keys, up to `least`, the smallest of those hashes that they lack and that are smallest
- * among their direct neighbours. `minima` has room for n. */
-NOINLINE int fill_up(u64 *keys, int count, int least, const u64 *hashes, size_t n, u64 *minima) {
+ * among their direct neighbours. `minima` and `places` have room for n. */
+NOINLINE int fill_up(u64 *keys, int count, int least, const u64 *hashes, size_t n, u64 *minima, u32 *places) {
     u64 more[2 * MAX_STRATUM];
     size_t lesser = 0;
-    n = local_minima(hashes, n, 1, minima);
+    n = find_minima(hashes, n, 1, places);
     for (size_t i = 0; i < n; i++) { /* without branches: what they held would be mispredicted */
-        u64 hash = minima[i];
+        u64 hash = hashes[places[i]];
         int held = 0;
         for (int k = 0; k < count; k++) held |= keys[k] == hash;
         minima[lesser] = hash;
@@ -211,18 +228,29 @@ INLINE size_t trace_keys(sketch_scratch *s, const key_scheme *scheme, const u16 
     n -= goes_on(trace, n);
     size_t windows = window_hashes(s, trace, n, scheme->long_weight, 0, 0);
     u64 *minima = s->memory + s->capacity;
-    size_t found = scheme->neighbours == 2 /* the usual number, for the compiler to unroll */
-                       ? local_minima(s->memory, windows, 2, minima)
-                       : local_minima(s->memory, windows, (size_t)scheme->neighbours, minima);
+    u32 *places = (u32 *)(s->memory + 2 * s->capacity);
+    const size_t neighbours = (size_t)scheme->neighbours;
+    size_t found = neighbours == 2 /* the usual number, for the compiler to unroll */
+                       ? find_minima(s->memory, windows, 2, places)
+                       : find_minima(s->memory, windows, neighbours, places);
+    for (size_t i = 0; i < found; i++) minima[i] = s->memory[places[i]];
     u64 first = windows ? s->memory[0] : 0;
-    u64 *spare = scheme->neighbours ? minima + found : s->memory; /* no two neighbours are minima */
-    int count = smallest(minima, found, (int)scheme->long_keys, spare, keys), most = 2 * MAX_STRATUM;
+    u64 *spare = neighbours ? minima + found : s->memory; /* no two neighbours are minima */
+    size_t chosen = found;
+    const u64 *from = minima;
+    if (neighbours && windows >= (size_t)scheme->spread * (2 * neighbours + 3)) { /* among more of them, then */
+        size_t wide = (windows / (size_t)scheme->spread - 1) / 2;
+        chosen = keep_widest(s->memory, windows, neighbours, wide < WIDEST ? wide : WIDEST, places, found, spare);
+        from = spare;
+        spare += chosen;
+    }
+    int count = smallest(from, chosen, (int)scheme->long_keys, spare, keys), most = 2 * MAX_STRATUM;
     i64 head = scheme->head_keys;
     if (windows && head-- > 0) count = keep_smallest(keys, count, most, first);
     for (size_t i = 0; i < found && head > 0; i++)
         if (minima[i] != first && head-- > 0) count = keep_smallest(keys, count, most, minima[i]);
-    if (count < scheme->least_long && scheme->neighbours > 1)
-        count = fill_up(keys, count, (int)scheme->least_long, s->memory, windows, minima);
+    if (count < scheme->least_long && neighbours > 1)
+        count = fill_up(keys, count, (int)scheme->least_long, s->memory, windows, minima, places);
     i64 weight = 0;
     for (size_t i = 0; i < n && weight < scheme->short_below; i++) weight += token_weight(trace[i]);
     if (weight < scheme->short_below && n > 0) {

@@ -24,6 +24,8 @@ from dedup.kernel.reference.tokens import (
 POLYNOMIAL = 0xD6E8FEB86659FD93
 SHORT_SALT = 0x9E6C63D0876A9A47
 MASK64 = (1 << 64) - 1
+WIDEST = 256
+"""Neighbours on either side among which a local minimum is lowest, at most."""
 
 
 def normalise(
@@ -86,11 +88,12 @@ def sketch(
         ends: int64[n], offset after it.
         folded: the texts went through the full normaliser, so none is hard.
         tables: INDEX, ENTRIES, EXPANSIONS, PAIRS of `dedup.kernel.unicode`.
-        scheme: int64[9]: weight of a long window, neighbours on either side among which a local
+        scheme: int64[10]: weight of a long window, neighbours on either side among which a local
             minimum is lowest, keys of all local minima, keys of the start (the first long window,
             then local minima), weight of a short window, weight below which a block has short
             keys, how many; the number of long keys up to which minima among direct neighbours fill
-            up; and the number of keys up to which short ones do.
+            up; the number of keys up to which short ones do; and about how many local minima a
+            long block has: they are lowest among more neighbours there.
         fingerprints: uint64[n, 2], gets the low and high half of XXH3-128 of the normalised text.
         trace_spans: int64[n, 2], gets where each trace starts and ends.
         traces: uint16, gets the traces, without labels behind an ellipsis, and with a 1 at the end
@@ -134,7 +137,7 @@ def trace_keys(
     Args:
         traces: uint16, the traces.
         spans: int64[n, 2], where each trace starts and ends.
-        scheme: int64[9], as for `sketch`.
+        scheme: int64[10], as for `sketch`.
         key_spans: int64[n, 2], gets where each trace's keys start and end.
         keys: uint64, gets the keys; room for the scheme's maximum a trace.
     """
@@ -149,13 +152,16 @@ def trace_keys(
 def keys_of_trace(trace: list[int], scheme: list[int]) -> list[int]:
     """The keys of a trace: long windows' (digits masked; ascending, distinct), then short ones'."""
     long_weight, neighbours, long_keys, head_keys = scheme[:4]
-    short_weight, short_below, short_keys, least_long, most_short = scheme[4:]
+    short_weight, short_below, short_keys, least_long, most_short, spread = scheme[4:]
     trace = [*tokens_of(trace)]
     symbols = [TRACE_DIGITS if TRACE_DIGITS <= v < TRACE_UNSPACED else v for v in trace]
     weights = [token_weight(value) for value in trace]
     windows = window_hashes(symbols, weights, long_weight, 0)
     minima = local_minima(windows, neighbours)
     head = [*windows[:1], *(value for value in minima if value != windows[0])][:head_keys]
+    wide = min(WIDEST, (len(windows) // spread - 1) // 2)
+    if 0 < neighbours < wide:
+        minima = local_minima(windows, wide)
     chosen = {*smallest(minima, long_keys), *head}
     if len(chosen) < least_long and neighbours > 1:
         others = [value for value in local_minima(windows, 1) if value not in chosen]
