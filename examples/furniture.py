@@ -23,8 +23,12 @@ if __name__ == "__main__":
         for _ in deduper.check_many((Path(path).read_bytes(), path) for path in paths):
             pass
         for path in paths:
-            # Asked without its page's id, an original is a repeat of itself.
-            report = deduper.lookup(Path(path).read_bytes())
+            try:
+                # Asked without its page's id, an original is a repeat of itself.
+                report = deduper.lookup(Path(path).read_bytes())
+            except dedup.PageError as error:
+                print(f"{path}: left as it is ({error})", file=sys.stderr)
+                continue
             kept = [block.text for block in report.blocks if not is_furniture(block, most)]
             Path(path).with_suffix(".txt").write_text("\n\n".join(kept), encoding="utf-8")
             print(f"{path}: {len(kept)} of {len(report.blocks)} blocks kept")

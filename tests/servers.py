@@ -211,7 +211,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = Path(tempfile.mkdtemp(dir=_home().folder))
         self._command = [str(kind.binary), "conf", *(["--sentinel"] if sentinel else [])]
-        self.certificate = _certificate(self._folder) if tls else None
+        self.certificate = make_certificate(self._folder) if tls else None
         options = dict(config)
         if password:
             options |= {"user default": "off"}
@@ -290,8 +290,8 @@ class Server:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _certificate(folder: Path) -> Path:
-    """A certificate for 127.0.0.1 that vouches for itself, valid for a day."""
+def make_certificate(folder: Path) -> Path:
+    """A certificate for 127.0.0.1 that vouches for itself, valid for a day; `key.pem` beside it."""
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1"
     command += f" -subj /CN=localhost -addext subjectAltName=IP:{HOST},DNS:localhost"
     command += " -keyout key.pem -out cert.pem"

@@ -173,9 +173,16 @@ def test_one_index(folder: Path) -> None:
 
 
 def test_furniture(folder: Path) -> None:
-    """Menu and footer are gone from every page, the first one too; articles are whole."""
+    """Menu and footer are gone from every page, the first one too; articles are whole.
+
+    What is no page is named, and the others are written.
+    """
     paths = sorted(folder.glob("*.html"))
-    run("furniture.py", 10, *paths, cwd=folder)
+    picture = folder / "picture.html"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20)
+    done = run("furniture.py", 10, picture, *paths, cwd=folder)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"{picture}: left as it is (")
     texts = {path.stem: path.read_text("utf-8") for path in folder.glob("*.txt")}
     assert len(texts) == len(paths)
     assert not [name for name, text in texts.items() if "Harbour Courier" in text]

@@ -416,6 +416,27 @@ def test_lookup_changes_nothing(open_deduper: Open) -> None:
     assert kinds(deduper.lookup(content, page="q")) == kinds(looked)
 
 
+def test_lookup_recognises_what_the_page_owns(open_deduper: Open) -> None:
+    """A lookup of a page that the index knows meets the page's own originals first, as a check."""
+    deduper = open_deduper()
+    content = page_of(SHORT, TEASER, B, B)
+    deduper.check(content, page="http://a.example/1")
+    deduper.check(page_of(B, LONG), page="http://a.example/2")
+    before = deduper.stats()
+    looked = deduper.lookup(content, page="http://a.example/1")
+    assert deduper.stats() == before
+    assert kinds(looked) == [None, None, None, "exact"]
+    assert facts(looked)[0][4:7] == ("page", "http://a.example/1", 2)
+    assert facts(looked)[0][8] == 2, "what the index knows of it"
+    # What stands before its own block does not see it, what stands behind does.
+    moved = deduper.lookup(page_of(B + " Twice.", B, B + " Thrice."), page="http://a.example/1")
+    assert kinds(moved) == [None, None, "near"]
+    assert len(deduper.lookup(content).repeats) == 3
+    deduper.forget("http://a.example/2")
+    assert facts(deduper.lookup(content, page="http://a.example/1"))[0][7:] == (1, 1)
+    assert facts(deduper.check(content, page="http://a.example/1"))[0][7:] == (1, 1)
+
+
 def test_lookup_with_another_threshold(open_deduper: Open) -> None:
     """A lookup may be asked with another threshold."""
     deduper = open_deduper()
@@ -507,6 +528,18 @@ def test_checking_twice_equals_checking_once(pages: list[tuple[str, str]]) -> No
         assert facts(deduper.check(content, page)) == first
         after = deduper.stats()
         assert (after.originals, after.repeats) == (before.originals, before.repeats)
+
+
+@given(pages=pages_strategy)
+def test_looking_up_what_was_checked(pages: list[tuple[str, str]]) -> None:
+    """A lookup of what was checked last says of each block what the check said."""
+    deduper = Deduper()
+    for at, (content, page) in enumerate(pages):
+        checked = facts(deduper.check(content, f"{page}/{at}"))
+        before = deduper.stats()
+        looked = facts(deduper.lookup(content, f"{page}/{at}"))
+        assert [fact[:-2] for fact in looked] == [fact[:-2] for fact in checked]
+        assert deduper.stats() == before
 
 
 @given(pages=pages_strategy)

@@ -7,11 +7,13 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import yaml  # type: ignore[import-untyped]  # stubs are a package of their own
+from servers import make_certificate
 from services import Process
 
 from dedup.cli.serve import serve
@@ -35,15 +37,40 @@ def test_the_container() -> None:
     last = text.rpartition("\nFROM ")[2]
     assert re.search(r"^USER 10001:10001$", last, re.MULTILINE)
     assert "gcc" not in last
-    words = [yaml.safe_load(line) for line in re.findall(r"(?:ENTRYPOINT|CMD) (\[.*\])", last)]
-    entry, command = words
+    words = re.findall(r"^(?:ENTRYPOINT|CMD) (\[.*\])", last, re.MULTILINE)
+    entry, command = map(yaml.safe_load, words)
     assert entry[:2] == ["dedup", "serve"]
     assert "--keys" in entry
     options_exist([*entry, *command])
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8")
     for name in re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.MULTILINE):
         assert all((ROOT / each).exists() for each in name.split())
+        assert all(f"\n!{each}\n" in ignored for each in name.split())
     if lint := shutil.which("hadolint"):
         subprocess.run([lint, DEPLOY / "Dockerfile"], check=True)
+
+
+def test_the_health_check(tmp_path: Path) -> None:
+    """It says that a service lives, with a certificate or without, and that none does."""
+    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    (check,) = re.findall(r"^HEALTHCHECK .* CMD (\[.*\])$", text, re.MULTILINE)
+    *command, script = yaml.safe_load(check)
+    assert f"\nCOPY deploy/alive.py {script}\n" in text
+
+    def alive(port: int) -> bool:
+        words = [sys.executable, *command[1:], str(DEPLOY / "alive.py"), str(port)]
+        ended = subprocess.run(words, capture_output=True, timeout=20, check=False)
+        assert (ended.stdout, ended.stderr) == (b"", b"")
+        return ended.returncode == 0
+
+    certificate = make_certificate(tmp_path)
+    tls = ["--certificate", str(certificate), "--private-key", str(tmp_path / "key.pem")]
+    for scheme, arguments in (("http", []), ("https", tls)):
+        with Process(*arguments) as service:
+            assert service.url.startswith(f"{scheme}:")
+            assert alive(service.port)
+            assert not [line for line in service.lines if "Invalid" in line or "error" in line]
+        assert not alive(service.port)
 
 
 def test_the_composition() -> None:

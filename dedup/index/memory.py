@@ -31,7 +31,7 @@ from dedup.index.changes import (
     slice_originals,
 )
 from dedup.index.job import NOTHING_HELD, Job, is_added, judged_entries
-from dedup.index.memory_reading import most_repeated, page_entry, page_list
+from dedup.index.memory_reading import met_again, most_repeated, page_entry, page_list
 from dedup.index.page_log import PageLog
 from dedup.index.page_texts import TextStore, found_texts, take_texts
 from dedup.index.tables import (
@@ -42,7 +42,6 @@ from dedup.index.tables import (
     FULLEST,
     GROWTH,
     MARK_WORD,
-    NOBODY,
     ORIGINALS,
     POSTINGS,
     RECORD_UNITS,
@@ -51,7 +50,6 @@ from dedup.index.tables import (
     TOKENS_WORD,
     USED_UNITS,
     Tables,
-    units_of,
 )
 from dedup.kernel.kinds import VerdictKind
 from dedup.minhash import band_keys
@@ -134,7 +132,7 @@ class MemoryIndex:
         now: int,
         settings: Settings,
     ) -> Verdicts:
-        """See `Index.lookup`. A page's own new blocks go to an overlay that is thrown away."""
+        """See `Index.lookup`. A page's own blocks go to an overlay that is thrown away."""
         job = Job(sketches, bounds, now, self._expired_before(now), settings)
         names: dict[int, str] = {}
         with self._lock:
@@ -144,6 +142,11 @@ class MemoryIndex:
             ]
             for at, (number, page) in enumerate(zip(numbers, pages, strict=True)):
                 overlay = Tables()
+                if page in self._log.numbers:
+                    held = self._log.of(number)
+                    rows = range(int(bounds[at]), int(bounds[at + 1]))
+                    own = met_again(self._tables, held, sketches, rows, job.before)
+                    overlay.take_originals(own)
                 overlay.reserve(sketches)
                 job.run(self._tables, overlay, at, [number])
                 names[number] = page
@@ -271,7 +274,7 @@ class MemoryIndex:
                     self._log.take(change)
                     self._swept = change.swept
                 case OriginalsKept():
-                    self._take_originals(change)
+                    self._tables.take_originals(change)
 
     def kept(self) -> Iterator[PagesKept | OriginalsKept]:
         """Compact, and give all that is there: applied to an empty index, they make it the same.
@@ -397,23 +400,6 @@ class MemoryIndex:
             return judged_entries(entries[first:last], entries[first:last] > 0, span)
 
         self._each_run(change.pages, change.now, act)
-
-    def _take_originals(self, change: OriginalsKept) -> None:
-        """Add originals that a compacted index kept, with what was counted."""
-        added, fields = change
-        lengths = body_lengths(added.tokens)
-        self._tables.make_room(lengths, len(added.tags))
-        units = units_of(lengths)
-        ids = self._used_units + np.cumsum(units) - units
-        bounds = np.arange(len(ids) + 1)
-        owners = np.ascontiguousarray(fields[:, 0])
-        kernel.apply_entries(
-            self._tables.columns, added, bounds, owners, ids.astype(np.uint32), 0, 0
-        )
-        words = self._tables.arena.view(np.uint32)
-        words[2 * ids[:, None] + np.arange(*FIELD_WORDS.indices(16))] = fields
-        words[2 * ids + MARK_WORD] = NOBODY
-        self._tables.state[REPEATS] += int(fields[:, 4].sum(dtype=np.int64))
 
     def _number_fresh(self, pages: Sequence[str], first: int) -> list[int]:
         """Numbers for the pages from `first` on, up to the next one that the index knows."""

@@ -6,6 +6,7 @@ Over the arrays and the log, which do not change meanwhile. Decides nothing, cha
 from __future__ import annotations
 
 import re
+from collections import Counter
 from datetime import UTC, datetime
 from functools import cache
 
@@ -13,16 +14,47 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup.index import unknown_place
+from dedup.index.changes import OriginalsKept, added_originals
 from dedup.index.page_log import PageLog
 from dedup.index.page_texts import TextStore, unpack
 from dedup.index.tables import FIELD_WORDS, NOBODY, REPEAT_ENTRY, Tables
 from dedup.model import BlockEntry, Original, PageEntry, PageList, PageSummary
 from dedup.sites import is_on
+from dedup.sketch import Sketches
 
 OWNER, LAST_SEEN, SEEN, PAGES = 0, 3, 4, 5
 """Columns of the fields of a record."""
 PART = 1 << 17
 """Entries looked at together: so much memory is all that a pass over everything takes."""
+
+
+def met_again(
+    tables: Tables,
+    entries: npt.NDArray[np.uint32],
+    sketches: Sketches,
+    rows: range,
+    before: int,
+) -> OriginalsKept:
+    """A page's own originals whose text is still on it, as they are before it is checked again.
+
+    Args:
+        tables: of the index.
+        entries: of the page.
+        sketches: of its blocks now, among others.
+        rows: which of them.
+        before: originals last seen earlier have expired (0: none have).
+    """
+    owned = np.sort(entries[entries < REPEAT_ENTRY])
+    owned = owned[_alive(_fields(tables, owned), before)]
+    prints = sketches.fingerprints[rows.start : rows.stop, 0].tolist()
+    row_of = dict(zip(reversed(prints), reversed(rows), strict=True))  # the first of equal ones
+    met = [row_of.get(value, -1) for value in tables.arena[owned].tolist()]
+    is_met = np.array(met, dtype=np.intp) >= 0
+    owned = owned[is_met]
+    fields = _fields(tables, owned)
+    counted = Counter((entries[entries >= REPEAT_ENTRY] & ~REPEAT_ENTRY).tolist())
+    fields[:, SEEN] -= np.array([counted[number] for number in owned.tolist()], dtype=np.uint32)
+    return OriginalsKept(added_originals(sketches, np.array(met, np.intp)[is_met]), fields)
 
 
 def page_entry(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from dedup import kernel
 from dedup.errors import IndexFullError
+from dedup.index.changes import OriginalsKept, body_lengths
 from dedup.sketch import Sketches
 
 RECORD_UNITS = 5
@@ -104,6 +105,25 @@ class Tables:
         tags, ids = np.zeros(slots, dtype=np.uint32), np.zeros(slots, dtype=np.uint32)
         kernel.move_postings(self.columns, tags, ids, forwarded)
         self.tags, self.ids = tags, ids
+
+    def take_originals(self, kept: OriginalsKept) -> None:
+        """Add originals of other tables, with what was counted; their pages have not met them yet.
+
+        Raises:
+            IndexFullError: they do not fit; nothing was changed.
+        """
+        added, fields = kept
+        lengths = body_lengths(added.tokens)
+        self.make_room(lengths, len(added.tags))
+        units = units_of(lengths)
+        ids = self.state[USED_UNITS] + np.cumsum(units) - units
+        bounds = np.arange(len(ids) + 1)
+        owners = np.ascontiguousarray(fields[:, 0])
+        kernel.apply_entries(self.columns, added, bounds, owners, ids.astype(np.uint32), 0, 0)
+        words = self.arena.view(np.uint32)
+        words[2 * ids[:, None] + np.arange(*FIELD_WORDS.indices(16))] = fields
+        words[2 * ids + MARK_WORD] = NOBODY
+        self.state[REPEATS] += int(fields[:, 4].sum(dtype=np.int64))
 
     def nbytes(self) -> int:
         """Bytes of the arrays."""
