@@ -43,8 +43,8 @@ class Settings:
             (over 0, up to 1).
         keep: what an index in a store keeps of an original: `"traces"`, from which similarity is
             computed; `"text"`, traces and the text itself; or `"keys"`, the leanest: then verdicts
-            are estimated from shared keys, and not verified: of those that say `near`, half are
-            less alike than the threshold asks for, or more than half.
+            are estimated from shared keys, and not verified: of those that say `near`, one
+            in five is less alike than the threshold asks for.
         expire_after: an original that was not seen for so long is no longer there: seconds (over 0;
             times are kept in whole seconds), or a `datetime.timedelta`, which becomes seconds. To
             be seen is to be new, to be repeated, or to be met again on its own page. None: it stays

@@ -711,6 +711,12 @@ def test_keys_alone(url: str) -> None:
             assert 0.5 <= near.similarity < 1
             again = shared.check(f"{LONG}\n\n{B}", page="p")
             assert not again.repeats
+            # A third of the words in common, which is some keys, and not near.
+            words = LONG.split()
+            other = [word[::-1] + "x" for word in words]
+            phrase = " ".join(other[:10] + words[10:30] + other[30:])
+            assert not shared.check(phrase, page="r").repeats
+            assert shared.forget("r")
             assert entries(shared, "p") == [(0, True, "p", 0), (1, True, "p", 1)]
             assert shared.forget("p")
             assert not shared.lookup(LONG).repeats or keep == "keys"

@@ -199,8 +199,14 @@ def _judge_stored(batch: Batch, pending: Sequence[Pending]) -> dict[int, list[tu
             block.row: Counter(number for ids in block.candidates[1:] for number in ids)
             for block in pending
         }
+        keys = {
+            number: _keys_of(batch.originals[number]) for some in wanted.values() for number in some
+        }
         return {
-            row: [(number, _estimate(batch, row, shared[row][number])) for number in numbers]
+            row: [
+                (number, _estimate(batch, row, keys[number], shared[row][number]))
+                for number in numbers
+            ]
             for row, numbers in wanted.items()
         }
     ids = sorted({number for numbers in wanted.values() for number in numbers})
@@ -218,23 +224,31 @@ def _judge_stored(batch: Batch, pending: Sequence[Pending]) -> dict[int, list[tu
 def _judge_local(batch: Batch, row: int, other: int, shared: int) -> Outcome:
     """The verdict on a block against another of this batch that shares so many keys."""
     if not batch.bodies.are_verified:
-        return _estimate(batch, row, shared)
+        return _estimate(batch, row, len(batch.fields(other)) - 1, shared)
     return _judge(batch.rule, [batch.trace(row)], [batch.trace(other)], [0], [0])[0]
 
 
-def _estimate(batch: Batch, row: int, shared: int) -> Outcome:
+def _keys_of(original: Known) -> int:
+    """How many keys an original has, where its body tells."""
+    fields = original.body.fields
+    return 0 if fields is None else len(fields) - 1  # the first one is the fingerprint's
+
+
+def _estimate(batch: Batch, row: int, its_keys: int, shared: int) -> Outcome:
     """What shared keys alone say: near, or nothing.
 
-    The share of common keys estimates the Jaccard similarity of windows of five words. An edited
-    word takes five such windows, and two pairs: from that follows the similarity of pairs. One
-    common key of many is no more than a phrase.
+    Keys are hashes of windows of five words, and stay where a text is left as it was: so their
+    share tells which part of the windows did, w. Where the share s of the words stays, s^5 of the
+    windows do and s^2 of the pairs: p = w^(2/5), and of two such texts the similarity is
+    p / (2 - p). One common key of many is no more than a phrase.
     """
     keys = len(batch.fields(row)) - 1
     if keys == 0 or shared < min(2, keys):
         return NOTHING
-    windows = shared / (keys + 1)  # an equal text would be an exact repeat, so never 1
-    edited = (1 - windows) / (5 * (1 + windows))
-    similarity = (1 - 2 * edited) / (1 + 2 * edited)
+    # Of few, as Krichevsky and Trofimov count: and an equal text would be exact, so never 1.
+    windows = (shared + 0.5) / (max(keys, its_keys) + 1)
+    pairs = windows**0.4
+    similarity = pairs / (2 - pairs)
     if similarity < batch.rule[0]:
         return NOTHING
     return VerdictKind.NEAR, similarity, windows
