@@ -26,13 +26,14 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
     """Whatever is asked, the answer is documented, of its documented type and shape, and no bug.
 
     That all which a schema allows is accepted is not asked: limits, and what may stand together,
-    are told in words.
+    are told in words. So many examples, and no time: on a busy machine that ended before all
+    operations were asked.
     """
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run"),
-        *("--phases", "examples,coverage,fuzzing", "--max-examples", "10", "--no-color"),
+        *("--phases", "examples,coverage,fuzzing", "--max-examples", "60", "--no-color"),
         *("--exclude-checks", "positive_data_acceptance", "--suppress-health-check", "all"),
-        *("--generation-database", "none", "--max-time", "10"),
+        *("--generation-database", "none"),
     ]
     hooks = Path(__file__).with_name("schemathesis_hooks.py")
     with Process("--log-level", "warning", "--max-namespaces", "10000") as service:
