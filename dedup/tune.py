@@ -87,8 +87,8 @@ class KeyRecall:
         high: similarity where the next bin begins.
         pairs: pairs measured.
         sharing: those of them that share a key.
-        together: theory, 1 - (1 - J)^k, where one edit makes the difference: windows are as
-            similar as word pairs.
+        together: theory, 1 - (1 - s)^k, where one edit makes the difference: of windows as many
+            stand in the other text (s) as of word pairs.
         scattered: the same where single words all over the text make it.
     """
 
@@ -250,16 +250,18 @@ def key_recall(
         high = round(low + 0.1, 2)
         inside = (similarity >= low) & ((similarity < high) | (high >= 1))
         middle = (low + high) / 2
-        # Of a text, the share s of word pairs survives edits; of windows of w words s^(w/2) does.
-        surviving = (2 * middle / (1 + middle)) ** (words / 2)
-        windows = surviving / (2 - surviving)
+        # Of a text's word pairs this share stands in the other text; an edited word takes two of
+        # them. A local minimum is one in both where its window stands, and no word beside it that
+        # was edited makes another the lowest: about two words more.
+        pairs = 2 * middle / (1 + middle)
+        windows = ((1 + pairs) / 2) ** (words + 2)
         bins.append(
             KeyRecall(
                 low,
                 high,
                 int(inside.sum()),
                 int((inside & sharing).sum()),
-                1 - (1 - middle) ** keys,
+                1 - (1 - pairs) ** keys,
                 1 - (1 - windows) ** keys,
             )
         )

@@ -152,9 +152,9 @@ def _key_lines(keys: Sequence[KeyRecall], look: Look) -> Iterator[str]:
     keep = range(5) if measured else (0, 3, 4)
     yield from _table([head[at] for at in keep], [[row[at] for at in keep] for row in rows], look)
     yield from textwrap.wrap(
-        "theory: 1 - (1 - J)^k, J the similarity of windows of words, k the keys taken of all of"
-        " them; as similar as the texts where the edits lie together, less where single words all"
-        " over the text were changed (scattered)",
+        "theory: 1 - (1 - s)^k, s the share of a text's windows of words that stand in the other, k"
+        " the keys taken of them; it is that of word pairs where the edits lie together, less where"
+        " single words all over the text were changed (scattered)",
         look.width,
         initial_indent="  ",
         subsequent_indent="  ",
