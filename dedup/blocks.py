@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup import kernel
+from dedup.model import Place
 
 _Int64s: TypeAlias = npt.NDArray[np.int64]
 
@@ -147,6 +148,16 @@ class TextBlocks:
         """The line of every block."""
         lines: list[int] = self._batch.lines[self._first : self._first + self._count].tolist()
         return lines
+
+    def places(self, positions: Sequence[int]) -> list[Place]:
+        """What there is to say of these blocks."""
+        batch, content = self._batch, self.content
+        found: list[Place] = []
+        for position in positions:
+            row = self._row(position)
+            start, end = batch.char_starts.item(row), batch.char_ends.item(row)
+            found.append((start, end, batch.lines.item(row), None, False, content[start:end]))
+        return found
 
     def text_without(self, positions: Sequence[int]) -> str:
         """The content with these blocks and the white space behind each cut out."""

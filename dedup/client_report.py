@@ -11,7 +11,7 @@ import numpy as np
 
 from dedup.errors import PageError
 from dedup.kernel.kinds import VerdictKind
-from dedup.model import BlockEntry, Original, Page, PageEntry, PageList, PageSummary
+from dedup.model import BlockEntry, Original, Page, PageEntry, PageList, PageSummary, Place
 from dedup.pages import read_page
 from dedup.report import Report
 from dedup.verdict import Verdicts, is_repeat
@@ -72,6 +72,13 @@ class RemoteBlocks:
     def all_lines(self) -> list[int]:
         """The line of every block."""
         return [self.line(position) for position in range(len(self))]
+
+    def places(self, positions: Sequence[int]) -> list[Place]:
+        """What there is to say of these blocks."""
+        return [
+            (*self.span(at), self.line(at), self.path(at), self.hidden(at), self.text(at))
+            for at in positions
+        ]
 
     def text_without(self, positions: Sequence[int]) -> str:
         """The page's text without its repeats, which is all that anybody asks for."""

@@ -7,7 +7,6 @@ process and to store. Knows nothing of output formats or of stores.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -156,7 +155,6 @@ def findings_of(report: Report, wanted: Wanted = EVERYTHING) -> Findings:
     extensions = report.matches(report.extension_positions)
     texts = source.all_texts()
     lines = source.all_lines() if told or extensions else []
-    times_end = sys.maxsize if wanted.times_before is None else wanted.times_before
     if wanted.unique_text and len(told) < len(every):
         unique_text = source.text_without([match.position for match in told])
     return Findings(
@@ -164,8 +162,8 @@ def findings_of(report: Report, wanted: Wanted = EVERYTHING) -> Findings:
         blocks=len(source),
         skipped=report.skipped,
         characters=sum(len(texts[match.position]) for match in every) + len(rest),
-        repeats=tuple(_finding(source, texts, lines, match, times_end) for match in told),
-        extensions=tuple(_finding(source, texts, lines, match, times_end) for match in extensions),
+        repeats=_findings(source, told, wanted.times_before),
+        extensions=_findings(source, extensions, wanted.times_before),
         texts=PackedTexts.of(texts),
         lines=np.array(lines, dtype=np.int32),
         unique_text=unique_text if wanted.unique_text else None,
@@ -173,13 +171,37 @@ def findings_of(report: Report, wanted: Wanted = EVERYTHING) -> Findings:
     )
 
 
-def _finding(
-    source: PageBlocks, texts: list[str], lines: list[int], match: Match, times_end: int
-) -> Finding:
-    position = match.position
-    start, end = source.span(position)
-    place = (position, start, end, lines[position], source.path(position), source.hidden(position))
-    times = (match.first_seen, match.last_seen)
-    told = (time if time < times_end else None for time in times)
-    # The fields before and after the times stand in a finding as they are, in the same order.
-    return Finding._make((*place, texts[position], *match[1:8], *told, *match[10:]))
+def repeats_of(report: Report) -> Findings:
+    """Of what was found on a page the repeats and extensions alone, and how many blocks it has.
+
+    For who tells no more than that, in a third of the time; nothing is said of the page's texts.
+    """
+    source = report.source
+    if report.error is not None or source is None or not len(source):
+        return findings_of(report)
+    return Findings(
+        page=report.page,
+        blocks=len(source),
+        skipped=report.skipped,
+        repeats=_findings(source, report.matches(report.repeat_positions)),
+        extensions=_findings(source, report.matches(report.extension_positions)),
+    )
+
+
+def _findings(
+    source: PageBlocks, matches: Sequence[Match], times_before: int | None = None
+) -> tuple[Finding, ...]:
+    """What is told of these repeats or extensions, and of the blocks that they are."""
+    if not matches:
+        return ()
+    places = source.places([match.position for match in matches])
+    found = []
+    for match, place in zip(matches, places, strict=True):
+        # What a match has stands in a finding as it is, in the same order, but for the times.
+        why: tuple[object, ...] = match[1:]
+        if times_before is not None:
+            times = (match.first_seen, match.last_seen)
+            told = (time if time < times_before else None for time in times)
+            why = (*match[1:8], *told, *match[10:])
+        found.append(Finding._make((match.position, *place, *why)))
+    return tuple(found)

@@ -14,6 +14,8 @@ Format: TypeAlias = Literal["auto", "text", "html"]
 Kind: TypeAlias = Literal["exact", "near", "excerpt", "extension"]
 Scope: TypeAlias = Literal["page", "site", "other"]
 Content: TypeAlias = str | bytes | tuple[str, ...]
+Place: TypeAlias = tuple[int, int, int, str | None, bool, str]
+"""Of a block: start, end, line, path, whether it is hidden, and its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,10 @@ class PageBlocks(Protocol):
 
     def all_lines(self) -> list[int]:
         """The line of every block."""
+        ...
+
+    def places(self, positions: Sequence[int]) -> list[Place]:
+        """What the methods above say of these blocks (positions in ascending order)."""
         ...
 
     def text_without(self, positions: Sequence[int]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from itertools import accumulate
 
-from dedup.model import PageBlocks
+from dedup.model import PageBlocks, Place
 
 GAP = "\n\n"
 """What stands between two parts in the page's content."""
@@ -74,6 +74,17 @@ class PartsBlocks:
         """The line of every block."""
         parts = zip(self._lines, self.parts, strict=False)
         return [before + line for before, part in parts for line in part.all_lines()]
+
+    def places(self, positions: Sequence[int]) -> list[Place]:
+        """What there is to say of these blocks."""
+        found: list[Place] = []
+        for number, there in self._by_part(positions).items():
+            offset, before = self._offsets[number], self._lines[number]
+            found += [
+                (offset + start, offset + end, before + line, path, hidden, text)
+                for start, end, line, path, hidden, text in self.parts[number].places(there)
+            ]
+        return found
 
     def text_without(self, positions: Sequence[int]) -> str:
         """The parts without these blocks, joined; parts of which nothing is left are left out."""

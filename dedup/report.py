@@ -28,6 +28,7 @@ _KINDS: dict[int, Kind] = {
     int(VerdictKind.ESTIMATED): "near",
 }
 _SKIPPED = int(VerdictKind.SKIPPED)
+_EXTENSION, _ESTIMATED = int(VerdictKind.EXTENSION), int(VerdictKind.ESTIMATED)
 
 
 class Report:
@@ -173,8 +174,10 @@ class Report:
         """The positions of the blocks that contain an earlier, shorter original."""
         if self._content is None or len(self._content) == 0:
             return []
-        kinds = self._kinds().tolist()
-        return [at for at, kind in enumerate(kinds) if kind == VerdictKind.EXTENSION]
+        kinds = self._kinds().tobytes()
+        if _EXTENSION not in kinds:
+            return []
+        return [at for at, kind in enumerate(kinds) if kind == _EXTENSION]
 
     def matches(self, positions: Sequence[int]) -> list[Match]:
         """Why the blocks at these positions are repeats or extensions, as plain values.
@@ -193,25 +196,10 @@ class Report:
         names, texts, verified = verdicts.page_names, verdicts.texts, verdicts.verified
         matches = []
         for position, row, kind, similarity, containment, details in found:
-            number, place, first_seen, last_seen, seen, pages = details
-            name = names[number]
-            matches.append(
-                Match(
-                    position=position,
-                    kind=_KINDS[kind],
-                    similarity=similarity,
-                    containment=containment,
-                    verified=verified and kind != VerdictKind.ESTIMATED,
-                    scope=scope_of(self.page, name),
-                    page=name,
-                    original_position=place,
-                    first_seen=first_seen,
-                    last_seen=last_seen,
-                    seen=seen,
-                    pages=pages,
-                    original_text=texts.get(row),
-                )
-            )
+            name = names[details[0]]
+            is_verified = verified and kind != _ESTIMATED
+            why = (_KINDS[kind], similarity, containment, is_verified, scope_of(self.page, name))
+            matches.append(Match._make((position, *why, name, *details[1:], texts.get(row))))
         return matches
 
     def _blocks(self, positions: Sequence[int]) -> Iterator[Block]:

@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from test_index import LONG, A, B
 
 from dedup import Deduper, Page, SettingsError
+from dedup.findings import findings_of, repeats_of
+from dedup.model import Content
+from dedup.page_object import page_object
 
 HTML = f"<div><p>{A}</p><p>{B}</p></div>"
 
@@ -48,6 +51,30 @@ def test_blocks_are_those_of_the_parts(contents: list[str]) -> None:
         if block.path is None:
             assert joined[block.start : block.end] == block.text
     assert len(report.unique_parts) == len(contents)
+
+
+@given(st.lists(st.one_of(texts(), st.just(HTML)), max_size=4), st.data())
+def test_places_are_what_is_said_of_each(contents: list[str], data: st.DataObject) -> None:
+    """Asked for at once, in a page of any kind, the places of blocks are those of each alone."""
+    pages: list[Content] = [tuple(contents), *contents]
+    for content in pages:
+        blocks = Deduper().check(content, page="a").source
+        assert blocks is not None
+        everything = range(len(blocks))
+        some = sorted(data.draw(st.sets(st.sampled_from(everything)))) if everything else []
+        assert blocks.places(some) == [
+            (*blocks.span(at), blocks.line(at), blocks.path(at), blocks.hidden(at), blocks.text(at))
+            for at in some
+        ]
+
+
+@given(st.lists(st.lists(st.sampled_from([A, B, LONG, HTML, "Short", A + " So."]), max_size=4)))
+def test_an_item_is_flagged_with_what_a_report_says(pages: list[list[str]]) -> None:
+    """The repeats alone, without a page's texts, are those of all that is found on it."""
+    deduper = Deduper()
+    for at, parts in enumerate(pages):
+        report = deduper.check(tuple(parts), page=str(at))
+        assert page_object(repeats_of(report)) == page_object(findings_of(report))
 
 
 def test_a_page_that_came_whole_has_one_part() -> None:

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from dedup.findings import Finding, Findings, PackedTexts
 from dedup.inputs import PageFile, find, is_own_report
 from dedup.model import Kind, Page
+from dedup.page_object import page_object
 from dedup.reports import JsonLinesReport, JsonReport, Look, Result, TextReport
 from dedup.reports import at_hand as at_hand_module
 from dedup.reports.columns import cut, cut_start, printable, width
-from dedup.reports.json import dump, group_line, group_object, page_line, page_object
+from dedup.reports.json import dump, group_line, group_object, page_line
 from dedup.reports.model import Place
 
 NOW = 1795498200

@@ -470,8 +470,12 @@ def test_a_crawl_of_text_loads_no_more_than_it_needs() -> None:
         "with dedup.Deduper() as deduper:\n"
         "    deduper.check(('A title', 'A text of several words to be judged'), 'a').unique_parts\n"
         "print(*({'turbohtml', 'dedup.reports', 'dedup.findings'} & set(sys.modules)))\n"
+        "from dedup.contrib.scrapy.items import flag\n"
+        "with dedup.Deduper() as deduper:\n"
+        "    assert flag({}, deduper.check('A text of several words to be judged', 'a'))\n"
+        "print(*({'turbohtml', 'dedup.reports'} & set(sys.modules)))\n"
         "with dedup.Deduper() as deduper:\n"
         "    print(len(deduper.check('<p>A paragraph of HTML', 'a').blocks))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "\n1\n"
+    assert done.stdout == "\n\n1\n"

@@ -22,7 +22,7 @@ from test_index import LONG, TEASER, A, B
 from dedup import Deduper, Settings, SettingsError, explain
 from dedup.cli import run
 from dedup.findings import findings_of
-from dedup.reports.json import page_object
+from dedup.page_object import page_object
 from dedup.service import shapes
 from dedup.service.keys import add_key
 from dedup.service.limits import Limits

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from io import StringIO
 
 from dedup.findings import Finding, Findings
-from dedup.reports.json import time_told
+from dedup.page_object import time_told
 from dedup.reports.result import Result
 
 COLUMNS = (

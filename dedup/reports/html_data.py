@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 import xxhash
 
-from dedup.reports.json import dump, time_told
+from dedup.page_object import time_told
+from dedup.reports.json import dump
 from dedup.reports.model import Group, Mark, Member, Totals
 from dedup.reports.result import Result
 from dedup.reports.wording import choice

@@ -23,12 +23,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from dedup.findings import Finding, Findings
 from dedup.model import Original, PageEntry, PageList, PageSummary
+from dedup.page_object import page_object, time_told, timestamp
 from dedup.reports.model import Repeated, Repetition
 from dedup.reports.result import Result
 
@@ -92,21 +93,6 @@ def _on_one_line(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def page_object(found: Findings) -> dict[str, Any]:
-    """A page as JSON has it."""
-    if found.error is not None:
-        return {"page": found.page, "error": found.error}
-    page: dict[str, Any] = {
-        "page": found.page,
-        "blocks": found.blocks,
-        "skipped": found.skipped,
-        "repeats": [repeat_object(finding) for finding in found.repeats],
-    }
-    if found.extensions:
-        page["extensions"] = [repeat_object(finding) for finding in found.extensions]
-    return page
-
-
 def page_line(found: Findings) -> bytes:
     """What `dump` makes of a `page_object`, in less time: there may be very many repeats."""
     if found.error is not None:
@@ -135,31 +121,6 @@ def _repeat_text(finding: Finding) -> str:
         f' "position": {original_position}, "seen": {seen}, "pages": {pages},'
         f' "first_seen": {_time_text(first_seen)}, "last_seen": {_time_text(last_seen)}}}}}'
     )
-
-
-def repeat_object(finding: Finding) -> dict[str, Any]:
-    """A repeat (or an extension) as JSON has it."""
-    return {
-        "position": finding.position,
-        "start": finding.start,
-        "end": finding.end,
-        "line": finding.line,
-        "path": finding.path,
-        "kind": finding.kind,
-        "similarity": finding.similarity,
-        "containment": finding.containment,
-        "verified": finding.verified,
-        "scope": finding.scope,
-        "text": finding.text,
-        "original": {
-            "page": finding.page,
-            "position": finding.original_position,
-            "seen": finding.seen,
-            "pages": finding.pages,
-            "first_seen": time_told(finding.first_seen),
-            "last_seen": time_told(finding.last_seen),
-        },
-    }
 
 
 def original_object(original: Original) -> dict[str, Any]:
@@ -246,14 +207,3 @@ def _quoted(page: str) -> str:
 @lru_cache(maxsize=1024)
 def _time_text(seconds: int | None) -> str:
     return _encode(time_told(seconds))
-
-
-def time_told(seconds: int | None) -> str | None:
-    """A time of a finding as JSON has it; null where it is not told."""
-    return None if seconds is None else timestamp(seconds)
-
-
-@lru_cache(maxsize=1024)
-def timestamp(seconds: int) -> str:
-    """Seconds since 1970 as a UTC time to the second: `2026-11-24T05:30:00Z`."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -13,8 +13,9 @@ from typing import Any, Self
 
 from dedup.findings import Finding, Findings, findings_of
 from dedup.model import Block
+from dedup.page_object import page_object
 from dedup.report import Report
-from dedup.reports.json import VERSION, dump, group_object, page_object
+from dedup.reports.json import VERSION, dump, group_object
 from dedup.reports.model import Summary
 from dedup.reports.result import Result
 from dedup.service.shapes import Wishes

@@ -144,7 +144,7 @@ def both(first: Wishes, second: Wishes) -> Wishes:
     )
 
 
-# ---- answers: page_object, repeat_object and their like in dedup/reports/json.py ----------------
+# ---- answers: dedup/page_object.py, and its like in dedup/reports/json.py -----------------------
 
 
 class OriginalOut(Struct):

@@ -83,13 +83,12 @@ def trim(item: Any, text: ItemText, report: Report) -> None:
 
 def flag(item: Any, report: Report) -> bool:
     """Put the report into the item, as plain values. False: it has no field for it."""
-    # Late: what makes reports takes as long to load as NumPy, and the other actions make none.
-    from dedup.findings import findings_of  # noqa: PLC0415
-    from dedup.reports.json import page_object  # noqa: PLC0415
+    from dedup.findings import repeats_of  # noqa: PLC0415 - late: other actions make no report
+    from dedup.page_object import page_object  # noqa: PLC0415 - same
 
     adapter = _fields_of(item)
     try:
-        adapter[REPORT_FIELD] = page_object(findings_of(report))
+        adapter[REPORT_FIELD] = page_object(repeats_of(report))
     except (KeyError, AttributeError, TypeError, ValueError):  # no such field, or a frozen item
         return False
     return True
