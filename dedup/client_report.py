@@ -11,7 +11,16 @@ import numpy as np
 
 from dedup.errors import PageError
 from dedup.kernel.kinds import VerdictKind
-from dedup.model import BlockEntry, Original, Page, PageEntry, PageList, PageSummary, Place
+from dedup.model import (
+    BlockEntry,
+    Original,
+    Page,
+    PageEntry,
+    PageList,
+    PageSummary,
+    Place,
+    places_of,
+)
 from dedup.pages import read_page
 from dedup.report import Report
 from dedup.verdict import Verdicts, is_repeat
@@ -75,10 +84,7 @@ class RemoteBlocks:
 
     def places(self, positions: Sequence[int]) -> list[Place]:
         """What there is to say of these blocks."""
-        return [
-            (*self.span(at), self.line(at), self.path(at), self.hidden(at), self.text(at))
-            for at in positions
-        ]
+        return places_of(self, positions)
 
     def text_without(self, positions: Sequence[int]) -> str:
         """The page's text without its repeats, which is all that anybody asks for."""

@@ -14,7 +14,7 @@ from functools import cached_property
 from dedup.html_blocks import FoundBlock, find_blocks
 from dedup.html_parse import parse_page, source_of
 from dedup.html_places import Places
-from dedup.model import Place
+from dedup.model import Place, places_of
 
 __all__ = ["HtmlBlocks", "split_html"]
 
@@ -78,10 +78,7 @@ class HtmlBlocks:
 
     def places(self, positions: Sequence[int]) -> list[Place]:
         """What there is to say of these blocks."""
-        return [
-            (*self.span(at), self.line(at), self.path(at), self.hidden(at), self.text(at))
-            for at in positions
-        ]
+        return places_of(self, positions)
 
     def text_without(self, positions: Sequence[int]) -> str:
         """The texts of the other blocks, a blank line between two."""

@@ -48,13 +48,13 @@ def met_again(
     owned = owned[_alive(_fields(tables, owned), before)]
     prints = sketches.fingerprints[rows.start : rows.stop, 0].tolist()
     row_of = dict(zip(reversed(prints), reversed(rows), strict=True))  # the first of equal ones
-    met = [row_of.get(value, -1) for value in tables.arena[owned].tolist()]
-    is_met = np.array(met, dtype=np.intp) >= 0
-    owned = owned[is_met]
+    prints_before = tables.arena[owned].tolist()
+    met = np.array([row_of.get(value, -1) for value in prints_before], dtype=np.intp)
+    owned, met = owned[met >= 0], met[met >= 0]
     fields = _fields(tables, owned)
     counted = Counter((entries[entries >= REPEAT_ENTRY] & ~REPEAT_ENTRY).tolist())
     fields[:, SEEN] -= np.array([counted[number] for number in owned.tolist()], dtype=np.uint32)
-    return OriginalsKept(added_originals(sketches, np.array(met, np.intp)[is_met]), fields)
+    return OriginalsKept(added_originals(sketches, met), fields)
 
 
 def page_entry(

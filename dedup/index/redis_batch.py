@@ -241,7 +241,8 @@ class Batch:
         """
         bodies, pages = self.pack_bodies(), self.page_of[rows]
         names, name_bounds = self._packed_names
-        sizes = np.diff(bodies.bounds)[rows] + np.diff(name_bounds)[pages]
+        sizes = bodies.bounds[rows + 1] - bodies.bounds[rows]
+        sizes += name_bounds[pages + 1] - name_bounds[pages]
         out = np.empty(int(sizes.sum()) + RECORD_ROOM * len(rows), dtype=np.uint8)
         ids = np.empty(len(rows), dtype=np.uint32)
         size, chunks = kernel.pack_records(

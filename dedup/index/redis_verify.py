@@ -199,12 +199,12 @@ def _judge_stored(batch: Batch, pending: Sequence[Pending]) -> dict[int, list[tu
             block.row: Counter(number for ids in block.candidates[1:] for number in ids)
             for block in pending
         }
-        keys = {
-            number: _keys_of(batch.originals[number]) for some in wanted.values() for number in some
-        }
         return {
             row: [
-                (number, _estimate(batch, row, keys[number], shared[row][number]))
+                (
+                    number,
+                    _estimate(batch, row, batch.originals[number].body.fields, shared[row][number]),
+                )
                 for number in numbers
             ]
             for row, numbers in wanted.items()
@@ -224,18 +224,12 @@ def _judge_stored(batch: Batch, pending: Sequence[Pending]) -> dict[int, list[tu
 def _judge_local(batch: Batch, row: int, other: int, shared: int) -> Outcome:
     """The verdict on a block against another of this batch that shares so many keys."""
     if not batch.bodies.are_verified:
-        return _estimate(batch, row, len(batch.fields(other)) - 1, shared)
+        return _estimate(batch, row, batch.fields(other), shared)
     return _judge(batch.rule, [batch.trace(row)], [batch.trace(other)], [0], [0])[0]
 
 
-def _keys_of(original: Known) -> int:
-    """How many keys an original has, where its body tells."""
-    fields = original.body.fields
-    return 0 if fields is None else len(fields) - 1  # the first one is the fingerprint's
-
-
-def _estimate(batch: Batch, row: int, its_keys: int, shared: int) -> Outcome:
-    """What shared keys alone say: near, or nothing.
+def _estimate(batch: Batch, row: int, its: npt.NDArray[np.uint64] | None, shared: int) -> Outcome:
+    """What shared keys alone say of a block and another one's fields: near, or nothing.
 
     Keys are hashes of windows of five words, and stay where a text is left as it was: so their
     share tells which part of the windows did, w. Where the share s of the words stays, s^5 of the
@@ -245,6 +239,7 @@ def _estimate(batch: Batch, row: int, its_keys: int, shared: int) -> Outcome:
     keys = len(batch.fields(row)) - 1
     if keys == 0 or shared < min(2, keys):
         return NOTHING
+    its_keys = 0 if its is None else len(its) - 1
     # Of few, as Krichevsky and Trofimov count: and an equal text would be exact, so never 1.
     windows = (shared + 0.5) / (max(keys, its_keys) + 1)
     pairs = windows**0.4

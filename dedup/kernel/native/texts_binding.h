@@ -39,11 +39,17 @@ static int take_texts(buffers *b, texts *t, PyObject *buffer, PyObject *starts, 
 }
 
 static int check_scheme(const i64 *scheme, Py_ssize_t n) {
-    if (n != 10 || scheme[9] < 1 || scheme[0] > 8 * MAX_WINDOW / 2 || scheme[4] > 8 * MAX_WINDOW / 2) return wrong("scheme");
+    if (n != 10 || scheme[9] < 1) return wrong("scheme");
+    if (scheme[0] > 8 * MAX_WINDOW / 2 || scheme[4] > 8 * MAX_WINDOW / 2) return wrong("scheme");
     const i64 counts[] = {scheme[1], scheme[2], scheme[3], scheme[6], scheme[7], scheme[8]};
     for (int i = 0; i < 6; i++)
         if (counts[i] < 0 || counts[i] > MAX_STRATUM) return wrong("scheme");
     return scheme[7] <= scheme[2] + scheme[3] ? 1 : wrong("scheme");
+}
+
+/* The numbers by their names. */
+static key_scheme scheme_of(const i64 *s) {
+    return (key_scheme){s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8], s[9]};
 }
 
 static PyObject *kernel_sketch(PyObject *Py_UNUSED(self), PyObject *args) {
@@ -73,8 +79,7 @@ static PyObject *kernel_sketch(PyObject *Py_UNUSED(self), PyObject *args) {
     Py_BEGIN_ALLOW_THREADS;
     token_scratch tokens = {NULL, 0, NULL, NULL};
     sketch_scratch sketch;
-    key_scheme strata = {scheme[0], scheme[1], scheme[2], scheme[3], scheme[4], scheme[5], scheme[6],
-                         scheme[7], scheme[8], scheme[9]};
+    const key_scheme strata = scheme_of(scheme);
     init_sketch_scratch(&sketch);
     i64 trace_at = 0, key_at = 0;
     for (Py_ssize_t i = 0; i < t.count; i++) {
@@ -245,8 +250,7 @@ static PyObject *kernel_trace_keys(PyObject *Py_UNUSED(self), PyObject *args) {
     int memory = 1;
     Py_BEGIN_ALLOW_THREADS;
     sketch_scratch sketch;
-    key_scheme strata = {scheme[0], scheme[1], scheme[2], scheme[3], scheme[4], scheme[5], scheme[6],
-                         scheme[7], scheme[8], scheme[9]};
+    const key_scheme strata = scheme_of(scheme);
     init_sketch_scratch(&sketch);
     i64 at = 0;
     for (Py_ssize_t i = 0; i < spans_n && memory; i += 2) {
